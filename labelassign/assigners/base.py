@@ -1,0 +1,149 @@
+"""The one interface of all assigners, and what every method would otherwise have to do for itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import Tensor
+
+from labelassign.assigners import inputs
+from labelassign.ops.cover import cover
+from labelassign.structures import BACKGROUND, IGNORE, Assignment, GroundTruth, Predictions, Priors, Reason
+from labelassign.structures.targets import count_rows
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A method's own answer, before the base has done what is common to all.
+
+    Attributes:
+        gt_index: `[B, N]`, as in `Assignment`.
+        quality: `[B, N]`, in 0..1.
+        reason: `[G]`, why a row would own nothing; RESCUED marks rows that only a rescue served.
+        cls_target: soft scores of positives `[B, N]`; None means 1.
+        diagnostics: named tensors.
+        row_diagnostics: named tensors with one entry per ground truth, `[G, ...]`.
+    """
+
+    gt_index: Tensor
+    quality: Tensor
+    reason: Tensor
+    cls_target: Tensor | None = None
+    diagnostics: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    row_diagnostics: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+class Assigner(ABC):
+    """Decides which ground truth every prior learns.
+
+    Subclasses are frozen dataclasses with one method, `_assign`; calling is final and does once, for all of them:
+    checks, no_grad, autocast off, images without objects, invalid priors and rows, ignore regions, reason codes.
+
+    Attributes:
+        ignore_iof: background with at least this share of its own area in an ignored region becomes IGNORE; None
+            leaves it background.
+        needs: which of "predictions", "teacher" and "step" a call must bring.
+
+    Example:
+        >>> class Nearest(la.Assigner):
+        ...     ignore_iof = None
+        ...     def _assign(self, priors, gt, predictions, teacher, step):
+        ...         return la.ATSS(topk=1)._assign(priors, gt, predictions, teacher, step)
+        >>> Nearest()(priors, gt).gt_index.shape
+        torch.Size([2, 400])
+    """
+
+    ignore_iof: float | None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What a call must bring beside priors and ground truth."""
+        return frozenset()
+
+    @final
+    def __call__(
+        self,
+        priors: Priors,
+        gt: GroundTruth,
+        predictions: Predictions | None = None,
+        *,
+        teacher: Predictions | None = None,
+        step: int | Tensor | None = None,
+    ) -> Assignment:
+        """Assign the priors of a batch.
+
+        Arguments:
+            priors: shared by the batch or per image.
+            gt: packed ground truth of B images.
+            predictions: of the network that is being trained, where the method needs them.
+            teacher: of the deciding (LAD) or the other (CoLAD) network, over the same priors.
+            step: training step, for methods that change over training.
+
+        Raises:
+            ValueError, TypeError: input that does not fit, naming what was expected, what came and what to do.
+        """
+        inputs.check(type(self).__name__, self.needs, priors, gt, predictions, teacher, step)
+        with torch.no_grad(), torch.autocast(gt.boxes.device.type, enabled=False):
+            rows = gt.num_rows
+            # a batch without any object runs like any other, on one row of padding
+            padded = gt if rows else gt.pad_to(1)
+            draft = self._assign(priors, padded, predictions, teacher, step)
+            return self._complete(draft, priors, padded, rows, predictions or teacher)
+
+    @abstractmethod
+    def _assign(
+        self,
+        priors: Priors,
+        gt: GroundTruth,
+        predictions: Predictions | None,
+        teacher: Predictions | None,
+        step: int | Tensor | None,
+    ) -> Draft:
+        """The method itself. `gt` has at least one row; rows may be padding, ignored or invalid (`usable_rows`)."""
+
+    @final
+    def _complete(
+        self, draft: Draft, priors: Priors, gt: GroundTruth, rows: int, predictions: Predictions | None
+    ) -> Assignment:
+        index = draft.gt_index
+        if self.ignore_iof is not None:
+            active = gt.ignore & gt.in_use & gt.well_formed()
+            # queries have no place of their own: what they predict stands for it
+            seen = predictions.boxes if priors.kind == "queries" and predictions is not None else priors.boxes
+            hidden = cover(seen, gt.boxes, active, gt.image_of, gt.num_images, self.ignore_iof)
+            index = torch.where((index == BACKGROUND) & hidden, IGNORE, index)
+        if priors.valid is not None:
+            index = torch.where(priors.valid, index, IGNORE)
+        positive = (index >= 0).float()
+        count = count_rows(index, gt.num_rows)
+        reason = _final_reason(draft.reason, count, gt, usable_rows(gt, predictions))
+        return Assignment(
+            gt_index=index,
+            quality=draft.quality,
+            cls_target=positive if draft.cls_target is None else draft.cls_target * positive,
+            cls_weight=(index != IGNORE).float(),
+            loc_weight=positive.clone(),
+            reason=reason[:rows].clone(),
+            offsets=gt.offsets.clone(),
+            diagnostics={**draft.diagnostics, **{k: v[:rows].clone() for k, v in draft.row_diagnostics.items()}},
+        )
+
+
+def usable_rows(gt: GroundTruth, predictions: Predictions | None = None) -> Tensor:
+    """Rows that may own priors `[G]`: not padding, not ignored, well formed."""
+    classes = None if predictions is None else predictions.num_classes
+    return gt.in_use & ~gt.ignore & gt.well_formed(classes)
+
+
+def _final_reason(reason: Tensor, count: Tensor, gt: GroundTruth, usable: Tensor) -> Tensor:
+    served = torch.where(reason == Reason.RESCUED, Reason.RESCUED, Reason.FINE)
+    # a row that had what it needed and still ends with nothing has lost it to others
+    missing = torch.where((reason == Reason.FINE) | (reason == Reason.RESCUED), Reason.LOST, reason)
+    reason = torch.where(count > 0, served, missing)
+    reason = torch.where(usable, reason, Reason.INVALID)
+    reason = torch.where(gt.ignore, Reason.IGNORED, reason)
+    return torch.where(gt.in_use, reason, Reason.PADDING).to(torch.int8)

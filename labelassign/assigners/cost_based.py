@@ -1,0 +1,84 @@
+"""Assigners that rank candidates by a cost: propose, (select,) decide, resolve."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from labelassign.assigners.base import Assigner, Draft
+from labelassign.ops.resolve import resolve
+from labelassign.structures import Candidates, GroundTruth, Predictions, Priors, Reason
+
+
+class Decision(NamedTuple):
+    """state `[G, L, K]` int8 (1 keep, 0 drop, -1 leave out of the loss) and named diagnostics `[G, ...]`."""
+
+    state: Tensor
+    diagnostics: Mapping[str, Tensor]
+
+
+class CostAssigner(Assigner):
+    """An assigner of three steps, so that LAD and CoLAD can choose whose costs enter the second.
+
+    Costs are non-negative and fall with quality; predictions that are not finite cost +inf, which means never.
+
+    Example:
+        >>> isinstance(la.PAA(), la.CostAssigner), sorted(la.PAA().needs)
+        (True, ['predictions'])
+    """
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What a call must bring beside priors and ground truth."""
+        return frozenset({"predictions"})
+
+    @abstractmethod
+    def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions) -> Candidates:
+        """One pass over the pairs: the candidates of every ground truth under one network's predictions."""
+
+    @abstractmethod
+    def _pairs(
+        self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Cost and predicted overlap of single pairs, both `[M]` float32."""
+
+    @abstractmethod
+    def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
+        """Which candidates stay."""
+
+    def _soft_targets(
+        self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_index: Tensor
+    ) -> Tensor | None:
+        """Soft class scores of the positives under a network's predictions `[B, N]`; None means 1."""
+        return None
+
+    @final
+    def _assign(
+        self,
+        priors: Priors,
+        gt: GroundTruth,
+        predictions: Predictions | None,
+        teacher: Predictions | None,
+        step: int | Tensor | None,
+    ) -> Draft:
+        assert predictions is not None
+        return self._finish(priors, gt, self._propose(priors, gt, predictions), predictions)
+
+    @final
+    def _finish(
+        self, priors: Priors, gt: GroundTruth, candidates: Candidates, predictions: Predictions | None
+    ) -> Draft:
+        """From candidates to a draft; `predictions` give the soft targets (None: hard ones)."""
+        state, diagnostics = self._decide(priors, gt, candidates)
+        prior, state, cost = candidates.prior.flatten(1), state.flatten(1), candidates.cost.flatten(1)
+        index, paid = resolve(prior, state, cost, gt.image_of, gt.num_images, priors.count)
+        quality = torch.where(index >= 0, torch.exp(-paid), 0.0)
+        had = (prior >= 0).any(1)
+        kept = (state > 0).any(1)
+        reason = torch.where(kept, Reason.FINE, torch.where(had, Reason.REJECTED, candidates.reason))
+        soft = None if predictions is None else self._soft_targets(priors, gt, predictions, index)
+        return Draft(index, quality, reason, soft, {"non_finite": candidates.non_finite}, diagnostics)

@@ -1,0 +1,82 @@
+"""Overlaps, centres and inside tests of xyxy boxes, in float32 with a fixed order of operations.
+
+Every path computes an overlap by these very steps, so decisions that compare overlaps are equal bit for bit
+everywhere (and equal to torchvision's `box_iou`). A union of zero area gives overlap 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def _sides(lo: Tensor, hi: Tensor) -> Tensor:
+    return (hi - lo).clamp(min=0)
+
+
+def area(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n"]:
+    """Width times height, as given: negative for one pair of corners out of order."""
+    boxes = boxes.float()
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def _intersection(a: Tensor, b: Tensor) -> Tensor:
+    width = _sides(torch.maximum(a[..., 0], b[..., 0]), torch.minimum(a[..., 2], b[..., 2]))
+    height = _sides(torch.maximum(a[..., 1], b[..., 1]), torch.minimum(a[..., 3], b[..., 3]))
+    return width * height
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    return torch.where(whole > 0, part / whole, torch.where(whole <= 0, 0.0, whole))  # a NaN stays one
+
+
+def paired_iou(a: Float[Tensor, "*#n 4"], b: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
+    """Intersection over union of boxes at the same place of `a` and `b`; NaN where a box has one.
+
+    Example:
+        >>> la.geometry.paired_iou(torch.tensor([0.0, 0, 2, 2]), torch.tensor([1.0, 0, 3, 2]))
+        tensor(0.3333)
+    """
+    a, b = a.float(), b.float()
+    inner = _intersection(a, b)
+    return _ratio(inner, area(a) + area(b) - inner)
+
+
+def pairwise_iou(a: Float[Tensor, "*#n N 4"], b: Float[Tensor, "*#n M 4"]) -> Float[Tensor, "*n N M"]:
+    """`paired_iou` of every box of `a` with every box of `b`."""
+    return paired_iou(a[..., :, None, :], b[..., None, :, :])
+
+
+def paired_giou(a: Float[Tensor, "*#n 4"], b: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
+    """Generalised IoU (Rezatofighi et al., 2019) of boxes at the same place; in -1..1, NaN where a box has one."""
+    a, b = a.float(), b.float()
+    inner = _intersection(a, b)
+    union = area(a) + area(b) - inner
+    low, high = torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., 2:], b[..., 2:])
+    hull = (high[..., 0] - low[..., 0]) * (high[..., 1] - low[..., 1])
+    return _ratio(inner, union) - _ratio(hull - union, hull)
+
+
+def covered(boxes: Float[Tensor, "*#n 4"], regions: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
+    """Share of the area of `boxes` inside `regions`; for a box without area 1 or 0: its centre is inside or not."""
+    boxes, regions = boxes.float(), regions.float()
+    size = area(boxes)
+    return torch.where(size > 0, _intersection(boxes, regions) / size, inside(centres(boxes), regions).float())
+
+
+def centres(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 2"]:
+    """(x, y) of the middle."""
+    boxes = boxes.float()
+    return (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
+def margin(points: Float[Tensor, "*#n 2"], boxes: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
+    """Distance of a point from the nearest side of a box in pixels, negative outside."""
+    boxes = boxes.float()
+    return torch.minimum((points - boxes[..., :2]).amin(-1), (boxes[..., 2:] - points).amin(-1))
+
+
+def inside(points: Float[Tensor, "*#n 2"], boxes: Float[Tensor, "*#n 4"]) -> Bool[Tensor, "..."]:
+    """Whether a point lies in a box, its sides included."""
+    return margin(points, boxes) >= 0

@@ -1,0 +1,22 @@
+"""Which priors lie in ignored regions: the definition."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labelassign.geometry import covered
+from labelassign.ops.blocks import row_blocks, selected
+
+
+def cover(boxes: Tensor, regions: Tensor, active: Tensor, image_of: Tensor, images: int, share: float) -> Tensor:
+    """See `labelassign.ops.cover`."""
+    n = boxes.shape[-2]
+    out = torch.zeros(images, n, dtype=torch.int32, device=boxes.device)
+    rows = selected(active)
+    for part in row_blocks(rows.shape[0], n):
+        row = rows[part]
+        mine = boxes if boxes.dim() == 2 else boxes[image_of[row]]
+        hit = (covered(mine, regions[row, None, :]) >= share) & active[row, None]
+        out.scatter_reduce_(0, image_of[row, None].expand(-1, n), hit.int(), "amax")
+    return out.bool()

@@ -1,0 +1,112 @@
+"""The single place that decides which implementation of an op runs.
+
+Every op is one `torch.library` custom op whose body is `Op.run`: it takes the first path that does not refuse the
+arguments. The choice is made inside the op, at run time, because an environment variable read in traced code would
+go stale. `LABELASSIGN_PATH=reference|native|triton` forces a path; one that cannot run is then an error.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from labelassign import checks
+
+PATHS = ("triton", "native", "reference")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which path an op takes for given arguments, and why the others do not.
+
+    Attributes:
+        op: name of the op.
+        path: "triton", "native" or "reference".
+        refusals: the reason of every other path.
+    """
+
+    op: str
+    path: str
+    refusals: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Op:
+    """A custom op with its definition (`reference`) and the fast paths beside it.
+
+    Arguments:
+        name: name inside the `labelassign` namespace.
+        schema: the op's signature in torch's schema language.
+        reference: the plain torch code that defines the op.
+        fake: the shapes and dtypes of the outputs, for tracing.
+        fast: other paths by name, each with a function that gives the reason why it refuses (or None).
+    """
+
+    name: str
+    schema: str
+    reference: Callable[..., Any]
+    fake: Callable[..., Any]
+    fast: dict[str, tuple[Callable[..., Any], Callable[..., str | None]]] = field(default_factory=dict[str, Any])
+
+    def register(self) -> Callable[..., Any]:
+        """Make the custom op; call once per process."""
+        op = torch.library.custom_op(f"labelassign::{self.name}", self.run, mutates_args=(), schema=self.schema)
+        op.register_fake(self.fake)
+        OPS[self.name] = self
+        return op
+
+    def refusal(self, path: str, *args: Any) -> str | None:
+        """Why `path` does not take these arguments; None if it does."""
+        if path == "reference":
+            return None
+        if path not in self.fast:
+            return f"no {path} implementation of {self.name} is part of this installation"
+        return self.fast[path][1](*args)
+
+    def explain(self, *args: Any) -> Explanation:
+        """The decision for these arguments."""
+        forced = os.environ.get("LABELASSIGN_PATH", "")
+        if forced and forced not in PATHS:
+            checks.fail("LABELASSIGN_PATH", f"one of {PATHS}", repr(forced), "Unset it or choose one.")
+        refusals: dict[str, str] = {}
+        for path in PATHS:
+            refused = self.refusal(path, *args)
+            if forced and path != forced:
+                refusals[path] = f"LABELASSIGN_PATH={forced}"
+            elif refused is not None:
+                refusals[path] = refused
+        chosen = [path for path in PATHS if path not in refusals]
+        if not chosen:
+            fix = "Unset LABELASSIGN_PATH to let the package choose."
+            checks.fail(self.name, f"path {forced!r} to run", refusals[forced], fix, RuntimeError)
+        others = {p: refusals.get(p, f"{chosen[0]} comes first") for p in PATHS if p != chosen[0]}
+        return Explanation(self.name, chosen[0], others)
+
+    def run(self, *args: Any) -> Any:
+        """The op's body."""
+        if not self.fast and "LABELASSIGN_PATH" not in os.environ:
+            return self.reference(*args)
+        path = self.explain(*args).path
+        return self.reference(*args) if path == "reference" else self.fast[path][0](*args)
+
+
+OPS: dict[str, Op] = {}
+
+
+def explain(op: str, *args: Any) -> Explanation:
+    """Which path an op takes for these arguments (usually just its tensors), and why the others do not.
+
+    Raises:
+        ValueError: no op has that name.
+
+    Example:
+        >>> la.explain("match", priors.boxes).path
+        'reference'
+    """
+    if op not in OPS:
+        checks.fail("explain", f"the name of an op: {sorted(OPS)}", repr(op), "Choose one of these.")
+    return OPS[op].explain(*args)

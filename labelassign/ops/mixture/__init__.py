@@ -1,0 +1,37 @@
+"""Ops of the two-component mixture: fitting it, and separating candidates with it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from labelassign.ops.dispatch import Op
+from labelassign.ops.mixture import reference
+from labelassign.ops.mixture.separate import component_and_score, separate
+
+__all__ = ["component_and_score", "mixture", "separate"]
+
+
+def _fit(
+    costs: Tensor, count: Tensor, tol: float, max_steps: int, reg: float, normalize: bool, data_variance: bool
+) -> tuple[Tensor, ...]:
+    return reference.fit(
+        costs, count, tol=tol, max_steps=max_steps, reg=reg, normalize=normalize, data_variance=data_variance
+    )
+
+
+def _fake(costs: Tensor, count: Tensor, *options: object) -> tuple[Tensor, ...]:
+    pair, one = costs.new_empty(costs.shape[0], 2).double(), costs.new_empty(costs.shape[0])
+    return pair, pair.clone(), pair.clone(), one.double(), one.long(), one.bool()
+
+
+mixture = Op(
+    "mixture",
+    "(Tensor costs, Tensor count, float tol, int max_steps, float reg, bool normalize, bool data_variance) "
+    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    _fit,
+    _fake,
+).register()
+"""Fit two Gaussians to the first `count[r]` costs of every row r of `costs [R, K]`, float64 inside.
+
+Gives weights, means, variances `[R, 2]`, log-likelihood `[R]` (float64), steps `[R]` (int64), converged `[R]` (bool),
+the fields of `MixtureFit` in their order. README.md says what they are; the body leaves early on CPU tensors."""

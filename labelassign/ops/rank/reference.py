@@ -1,0 +1,117 @@
+"""Costs of pairs, the cheapest of every (ground truth, level), and the moments of all: the definition."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labelassign.geometry import paired_giou, paired_iou
+from labelassign.ops.blocks import row_blocks, selected
+from labelassign.ops.segments import cheapest, moments
+
+_SMALLEST = 1e-12  # probabilities are kept this far from 0 and 1, so that their logarithms are finite
+
+
+def focal_terms(scores: Tensor, label: Tensor, scores_are: str, alpha: float, gamma: float) -> Tensor:
+    """Focal loss against the one-hot of `label`, summed over classes `[M]`, float64; scores `[M, C]` of any float.
+
+    Lin et al., 2017, arXiv:1708.02002, equation 5.
+    """
+    x = scores.double()
+    if scores_are == "sigmoid_logits":
+        decay = torch.exp(-x.abs())
+        low = decay / (1 + decay)
+        p, q = torch.where(x >= 0, 1 - low, low), torch.where(x >= 0, low, 1 - low)
+        minus_log_q = torch.log1p(decay) + x.clamp(min=0)
+        minus_log_p = minus_log_q - x
+    else:
+        if scores_are == "softmax_logits":
+            x = x.softmax(-1)[:, :-1]  # the last column is "no object"
+        p = x.clamp(_SMALLEST, 1 - _SMALLEST)
+        q = 1 - p
+        minus_log_p, minus_log_q = -torch.log(p), -torch.log1p(-p)
+    column = label[:, None]
+    hit = alpha * q.gather(1, column).pow(gamma) * minus_log_p.gather(1, column)
+    miss = (1 - alpha) * p.pow(gamma) * minus_log_q
+    return miss.scatter(1, column, hit).sum(1)
+
+
+def pair_cost(
+    scores: Tensor,
+    boxes: Tensor,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    image_of: Tensor,
+    row: Tensor,
+    prior: Tensor,
+    scores_are: str,
+    alpha: float,
+    gamma: float,
+    generalized: bool,
+    iou_weight: float,
+) -> tuple[Tensor, Tensor]:
+    """Cost and predicted overlap of pairs (ground-truth row, prior), both `[M]` float32; see `labelassign.ops.rank`."""
+    cost = torch.empty(row.shape[0], device=scores.device)
+    overlap = torch.empty_like(cost)
+    classes = scores.shape[2] - (scores_are == "softmax_logits")
+    for part in row_blocks(row.shape[0], scores.shape[2]):
+        image, target = image_of[row[part]], gt_boxes[row[part]]
+        score, box = scores[image, prior[part]], boxes[image, prior[part]].float()
+        label = gt_labels[row[part]].clamp(0, classes - 1)
+        iou = paired_iou(box, target)
+        closeness = paired_giou(box, target) if generalized else iou
+        total = focal_terms(score, label, scores_are, alpha, gamma) + iou_weight * (1 - closeness.double())
+        finite = torch.isfinite(score).all(-1) & torch.isfinite(box).all(-1) & torch.isfinite(closeness)
+        total = torch.where(finite, total, torch.inf).float()
+        cost[part] = torch.where(torch.isfinite(total), total, torch.inf)
+        overlap[part] = torch.where(finite, iou, 0.0)
+    return cost, overlap
+
+
+def rank(
+    row: Tensor,
+    prior: Tensor,
+    image_of: Tensor,
+    scores: Tensor,
+    boxes: Tensor,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    level_sizes: list[int],
+    topk: int,
+    overlaps: int,
+    scores_are: str,
+    alpha: float,
+    gamma: float,
+    generalized: bool,
+    iou_weight: float,
+) -> tuple[Tensor, ...]:
+    """See `labelassign.ops.rank`."""
+    rows, levels, images = gt_boxes.shape[0], len(level_sizes), scores.shape[0]
+    chosen = selected(row >= 0)
+    row, prior = row[chosen], prior[chosen]
+    present, safe = row >= 0, row.clamp(min=0)
+    terms = (scores_are, alpha, gamma, generalized, iou_weight)
+    cost, iou = pair_cost(scores, boxes, gt_boxes, gt_labels, image_of, safe, prior, *terms)
+    level = torch.zeros_like(prior)
+    edge = 0
+    for size in level_sizes[:-1]:
+        edge += size
+        level += prior >= edge
+    usable = present & torch.isfinite(cost)
+    groups = rows * levels
+    group = torch.where(usable, safe * levels + level, groups)
+    place = cheapest(group, cost, groups, topk)
+    held = place >= 0
+    prior, cost, iou = (torch.cat([t, t.new_zeros(1)]) for t in (prior, cost, iou))  # place -1 reads the last entry
+    # by size of overlap instead of cost: what a dynamic k adds up
+    largest = cheapest(group, -iou[:-1], groups, overlaps) if overlaps else place[:, :0]
+    refused = torch.zeros(images, dtype=torch.int64, device=scores.device)
+    refused.scatter_add_(0, image_of[safe], (present & ~usable).long())
+    return (
+        torch.where(held, prior[place], -1).view(rows, levels, topk),
+        torch.where(held, cost[place], torch.inf).view(rows, levels, topk),
+        torch.where(held, iou[place], 0.0).view(rows, levels, topk),
+        torch.where(largest >= 0, iou[largest], 0.0).view(rows, levels, overlaps),
+        *(t.view(rows, levels) for t in moments(group, cost[:-1], groups)),
+        refused,
+    )

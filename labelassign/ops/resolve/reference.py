@@ -1,0 +1,28 @@
+"""From each ground truth's choice to one owner per prior: the definition."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from labelassign.ops.blocks import pack
+
+_LOW32 = 0xFFFFFFFF
+
+
+def resolve(
+    prior: Tensor, state: Tensor, key: Tensor, image_of: Tensor, images: int, priors: int
+) -> tuple[Tensor, Tensor]:
+    """See `labelassign.ops.resolve`."""
+    never = torch.iinfo(torch.int64).max
+    row = torch.arange(prior.shape[0], device=prior.device)[:, None]
+    place = torch.where(prior >= 0, image_of[:, None] * priors + prior, images * priors).flatten()
+    packed = torch.where((state > 0) & (prior >= 0), pack(key, row), never).flatten()
+    owner = torch.full((images * priors + 1,), never, dtype=torch.int64, device=prior.device)
+    owner = owner.scatter_reduce_(0, place, packed, "amin")[:-1]
+    doubt = torch.zeros(images * priors + 1, dtype=torch.int64, device=prior.device)
+    doubt = doubt.scatter_reduce_(0, place, (state < 0).long().flatten(), "amax")[:-1]
+    owned = owner < never
+    index = torch.where(owned, owner & _LOW32, -1 - doubt)
+    won = torch.where(owned, (owner >> 32).to(torch.int32).view(torch.float32), 0.0)
+    return index.view(images, priors), won.view(images, priors)

@@ -1,0 +1,22 @@
+"""The records: frozen data that flows one way through the package."""
+
+from labelassign.structures.assignment import BACKGROUND, IGNORE, Assignment, Reason
+from labelassign.structures.candidates import Candidates
+from labelassign.structures.ground_truth import GroundTruth
+from labelassign.structures.mixture_fit import MixtureFit
+from labelassign.structures.predictions import Predictions
+from labelassign.structures.priors import Priors
+from labelassign.structures.targets import Targets
+
+__all__ = [
+    "BACKGROUND",
+    "IGNORE",
+    "Assignment",
+    "Candidates",
+    "GroundTruth",
+    "MixtureFit",
+    "Predictions",
+    "Priors",
+    "Reason",
+    "Targets",
+]

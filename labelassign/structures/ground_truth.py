@@ -1,0 +1,158 @@
+"""The record of annotated objects, packed over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from typing_extensions import Self
+
+from labelassign import checks
+from labelassign.structures import annotations
+from labelassign.structures.record import Record
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)
+class GroundTruth(Record):
+    """The objects of a batch in packed rows: image i owns rows `offsets[i]:offsets[i + 1]`.
+
+    Rows past `offsets[-1]` are padding: they change nothing, and give steps a fixed shape. Memory follows the number
+    of objects, not the worst image.
+
+    Attributes:
+        boxes: xyxy in pixels `[G, 4]`, float32.
+        labels: class `0..C-1` `[G]`, int64.
+        offsets: `[B + 1]`, int64, rising from 0.
+        ignore: crowd or ignore regions `[G]`: they own no prior; background inside them becomes IGNORE.
+        image_sizes: (height, width) in pixels `[B, 2]`, or None.
+
+    Raises:
+        ValueError, TypeError: shapes, dtypes, devices or counts that do not fit. Values are checked by the `from_*`
+            constructors, and by assigners in eager mode on the CPU.
+
+    Example:
+        >>> gt = la.GroundTruth.from_list([{"boxes": [[8, 8, 24, 40]], "labels": [3]}, {"boxes": [], "labels": []}])
+        >>> gt.num_images, gt.num_rows, gt.offsets.tolist()
+        (2, 1, [0, 1, 1])
+    """
+
+    boxes: Float[Tensor, "G 4"]
+    labels: Int[Tensor, " G"]
+    offsets: Int[Tensor, " B1"]
+    ignore: Bool[Tensor, " G"]
+    image_sizes: Float[Tensor, "B 2"] | None = None
+
+    def __post_init__(self) -> None:
+        """Check shapes, dtypes, devices and counts; never values."""
+        who = "GroundTruth"
+        checks.tensor(who, "boxes", self.boxes, ("G", 4), "float32")
+        g = self.boxes.shape[0]
+        checks.tensor(who, "labels", self.labels, (g,), "int64")
+        checks.tensor(who, "ignore", self.ignore, (g,), "bool")
+        checks.tensor(who, "offsets", self.offsets, ("B + 1",), "int64")
+        if self.image_sizes is not None:
+            checks.tensor(who, "image_sizes", self.image_sizes, (self.num_images, 2), "float32")
+        checks.same_device(who, ((n, getattr(self, n)) for n in ("boxes", "labels", "offsets", "ignore", "image_sizes")))
+
+    @property
+    def num_images(self) -> int:
+        """B."""
+        return self.offsets.shape[0] - 1
+
+    @property
+    def num_rows(self) -> int:
+        """G, padding included."""
+        return self.boxes.shape[0]
+
+    @property
+    def image_of(self) -> Int[Tensor, " G"]:
+        """The image that owns each row `[G]`; padding rows name the last image and are not `in_use`."""
+        rows = torch.arange(self.num_rows, device=self.boxes.device)
+        found = torch.searchsorted(self.offsets[1:].contiguous(), rows, right=True)
+        return found.clamp(max=max(self.num_images - 1, 0))
+
+    @property
+    def in_use(self) -> Bool[Tensor, " G"]:
+        """Rows that are not padding `[G]`."""
+        return torch.arange(self.num_rows, device=self.boxes.device) < self.offsets[-1]
+
+    def well_formed(self, num_classes: int | None = None) -> Bool[Tensor, " G"]:
+        """Rows with finite corners in order and a label in range `[G]`; zero area is allowed."""
+        sound = torch.isfinite(self.boxes).all(-1) & (self.boxes[:, 2:] >= self.boxes[:, :2]).all(-1)
+        sound = sound & (self.labels >= 0)
+        return sound if num_classes is None else sound & (self.labels < num_classes)
+
+    def pad_to(self, rows: int) -> Self:
+        """The same objects in `rows` rows (for CUDA graphs and compiled steps of fixed shape)."""
+        extra = rows - self.num_rows
+        if extra < 0:
+            checks.fail("GroundTruth.pad_to", f"rows >= {self.num_rows}", rows, "Choose a larger bucket.")
+        boxes = torch.cat([self.boxes, self.boxes.new_zeros(extra, 4)])
+        labels = torch.cat([self.labels, self.labels.new_zeros(extra)])
+        ignore = torch.cat([self.ignore, self.ignore.new_zeros(extra)])
+        return type(self)(boxes, labels, self.offsets, ignore, self.image_sizes)
+
+    @classmethod
+    def from_list(
+        cls, images: Sequence[Mapping[str, Any]], *, num_classes: int | None = None, on_bad_box: str = "raise"
+    ) -> Self:
+        """From one mapping per image: "boxes" `[n, 4]` xyxy, "labels" `[n]`, optional "iscrowd" or "ignore" `[n]`.
+
+        An optional "image_size" (height, width) goes to `image_sizes` if every image has it. Arrays may come from any
+        DLPack library. `on_bad_box` says what becomes of rows with NaN, x2 < x1, or a label out of range: "raise",
+        "drop" (the rows vanish) or "ignore" (the rows stay and own nothing).
+        """
+        parts, sizes = annotations.read_images(f"{cls.__name__}.from_list", images)
+        return cls._checked("from_list", parts, sizes, num_classes, on_bad_box)
+
+    @classmethod
+    def from_padded(
+        cls, boxes: Any, labels: Any, counts: Any, *, num_classes: int | None = None, on_bad_box: str = "raise"
+    ) -> Self:
+        """From padded arrays: boxes `[B, M, 4]`, labels `[B, M]`, and how many rows of each image are real `[B]`.
+
+        `counts` may also be a bool mask `[B, M]` (or `[B, M, 1]`).
+        """
+        parts = annotations.read_padded(f"{cls.__name__}.from_padded", boxes, labels, counts)
+        return cls._checked("from_padded", parts, None, num_classes, on_bad_box)
+
+    @classmethod
+    def from_coco(
+        cls, dataset: Mapping[str, Any], image_ids: Sequence[int] | None = None, *, on_bad_box: str = "raise"
+    ) -> Self:
+        """From a parsed COCO file: images in the order of `image_ids` (default: the file's).
+
+        Classes are numbered 0, 1, … in the order of their category ids; iscrowd becomes `ignore`.
+        """
+        parts, sizes = annotations.read_coco(f"{cls.__name__}.from_coco", dataset, image_ids)
+        return cls._checked("from_coco", parts, sizes, None, on_bad_box)
+
+    @classmethod
+    def _checked(
+        cls, name: str, parts: annotations.Parts, sizes: Tensor | None, num_classes: int | None, on_bad_box: str
+    ) -> Self:
+        who = f"{cls.__name__}.{name}"
+        checks.choice(who, "on_bad_box", on_bad_box, ("raise", "drop", "ignore"))
+        gt = cls(*parts, None if sizes is None else sizes.to(parts[0].device))
+        if not checks.values_visible(gt.boxes):
+            return gt
+        bad = gt.in_use & ~gt.well_formed(num_classes)
+        if on_bad_box == "raise":
+            annotations.refuse_bad_rows(who, gt.boxes, gt.labels, gt.offsets, bad, num_classes)
+        if on_bad_box == "ignore":
+            return cls(gt.boxes, gt.labels, gt.offsets, gt.ignore | bad, gt.image_sizes)
+        return cls(*annotations.drop_rows(parts, bad), gt.image_sizes) if on_bad_box == "drop" else gt
+
+    def to_list(self) -> list[dict[str, Tensor]]:
+        """One mapping per image, as `from_list` reads it (on accelerators this waits for the device)."""
+        bounds = self.offsets.tolist()
+        images: list[dict[str, Tensor]] = []
+        for i, (a, b) in enumerate(zip(bounds, bounds[1:], strict=False)):
+            image = {"boxes": self.boxes[a:b], "labels": self.labels[a:b], "ignore": self.ignore[a:b]}
+            images.append(image if self.image_sizes is None else image | {"image_size": self.image_sizes[i]})
+        return images
+

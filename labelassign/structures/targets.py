@@ -1,0 +1,85 @@
+"""From an assignment to what a loss needs; behind the methods of `Assignment`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from labelassign import checks
+from labelassign.geometry import paired_iou
+from labelassign.replicas import mean_over_ranks
+
+if TYPE_CHECKING:
+    from labelassign.structures.assignment import Assignment
+    from labelassign.structures.ground_truth import GroundTruth
+    from labelassign.structures.priors import Priors
+
+
+class Targets(NamedTuple):
+    """labels `[B, N]` (or scores `[B, N, C]`), boxes `[B, N, 4]`, cls_weight and loc_weight `[B, N]`.
+
+    Example:
+        >>> a.targets(gt, background=80).labels.shape
+        torch.Size([2, 400])
+    """
+
+    labels: Tensor
+    boxes: Tensor
+    cls_weight: Tensor
+    loc_weight: Tensor
+
+
+def take_rows(values: Tensor, index: Tensor) -> Tensor:
+    """`values[index]` for any index: negative ones and empty `values` give some row, to be masked by the caller."""
+    if values.shape[0] == 0:
+        return values.new_zeros(*index.shape, *values.shape[1:])
+    return values[index.clamp(min=0)]
+
+
+def count_rows(gt_index: Tensor, rows: int) -> Tensor:
+    """How often each row occurs; negative entries count nowhere."""
+    flat = gt_index.flatten()
+    counts = torch.zeros(rows + 1, dtype=torch.int64, device=flat.device)
+    counts = counts.scatter_add(0, torch.where(flat >= 0, flat, rows), torch.ones_like(flat))
+    return counts[:rows]
+
+
+def make(
+    a: Assignment, gt: GroundTruth, background: int, one_hot: bool, coder: Any, priors: Priors | None
+) -> Targets:
+    """See `Assignment.targets`."""
+    who, positive = "Assignment.targets", a.positive
+    labels = torch.where(positive, take_rows(gt.labels, a.gt_index), background)
+    if one_hot:
+        score = a.gt_index.new_zeros(*labels.shape, background + 1, dtype=torch.float32)
+        labels = score.scatter(-1, labels[..., None], a.cls_target[..., None])[..., :background]
+    boxes = take_rows(gt.boxes, a.gt_index)
+    if coder is not None:
+        if priors is None:
+            checks.fail(who, "`priors` beside `coder`", "none", "Pass the priors of the call.")
+        # background rows encode their own prior, so that no division by an empty box can make a NaN
+        boxes = coder.encode(priors, torch.where(positive[..., None], boxes, priors.boxes))
+    return Targets(labels, torch.where(positive[..., None], boxes, 0.0), a.cls_weight, a.loc_weight)
+
+
+@torch.no_grad()
+def overlap(gt_index: Tensor, boxes: Tensor, gt: GroundTruth) -> Tensor:
+    """See `Assignment.overlap`."""
+    iou = paired_iou(boxes, take_rows(gt.boxes, gt_index))
+    return torch.where((gt_index >= 0) & torch.isfinite(iou), iou, 0.0)
+
+
+def normalizer(a: Assignment, kind: str, reduce: bool, overlap: Tensor | None, minimum: float) -> Tensor:
+    """See `Assignment.normalizer`."""
+    who = "Assignment.normalizer"
+    checks.choice(who, "kind", kind, ("num_pos", "score_sum", "iou_sum"))
+    if (kind == "iou_sum") != (overlap is not None):
+        fix = 'Pass overlap=assignment.overlap(boxes, gt) with "iou_sum", and only there.'
+        checks.fail(who, '`overlap` exactly with kind "iou_sum"', f"kind={kind!r}, overlap={overlap is not None}", fix)
+    if kind == "num_pos":
+        total = a.positive.sum().float()
+    else:
+        total = (a.cls_target if overlap is None else overlap).sum().float()
+    return mean_over_ranks(total, reduce).clamp(min=minimum)
