@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 import torch
@@ -45,7 +45,7 @@ def same_device(who: str, named: Iterable[tuple[str, Tensor | None]]) -> None:
         fail(who, "all tensors on one device", found, "Move them with `.to(device)`.")
 
 
-def equal(who: str, what: str, sizes: dict[str, object], fix: str) -> None:
+def equal(who: str, what: str, sizes: Mapping[str, object], fix: str) -> None:
     """Check that several counts, given by the name of what has them, agree."""
     values = list(sizes.values())
     if any(value != values[0] for value in values[1:]):

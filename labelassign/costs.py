@@ -19,12 +19,14 @@ class FocalIoU:
     read. A softmax head's "no object" column is left out of the sum.
 
     Source: Nguyen et al., 2022, arXiv:2108.10520, equation 2; focal loss: Lin et al., 2017, arXiv:1708.02002.
+
     Arguments:
         alpha: weight of the positive class.
         gamma: focusing exponent.
         generalized: 1 - GIoU instead of 1 - IoU (mmdet and the authors of PAA).
         iou_weight: weight of the box term (mmdet: 1.3).
     Raises: ValueError for options out of range.
+
     Example:
         >>> la.FocalIoU(iou_weight=1.3)
         FocalIoU(alpha=0.25, gamma=2.0, generalized=False, iou_weight=1.3)
@@ -53,9 +55,7 @@ class FocalIoU:
         cut = (list(priors.level_sizes), topk, 0)
         return rank(row, prior, gt.image_of, *network, *cut, *self._options(predictions))
 
-    def pairs(
-        self, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def pairs(self, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         """Cost and predicted overlap of single pairs `[M]`."""
         network = (predictions.scores, predictions.boxes, gt.boxes, gt.labels)
         return pair_cost(gt_row, prior, gt.image_of, *network, *self._options(predictions))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner, Draft, usable_rows
@@ -29,6 +29,7 @@ class ATSS(Assigner):
     standard deviation 0 instead of NaN; ties are defined.
 
     Source: Zhang et al., 2020, arXiv:1912.02424, section 3.
+
     Arguments:
         topk: candidates per ground truth and level. Paper: k.
         times_per_cell: multiply `topk` by the anchors per cell.
@@ -38,6 +39,7 @@ class ATSS(Assigner):
     Ties: nearest: lower prior index; conflicts: lower ground-truth row.   Empty image: all background.
     Cost: one pass over [G, N] in blocks, memory O(G·L·K).
     Raises: ValueError if topk < 1.
+
     Example:
         >>> la.ATSS(topk=9)(priors, gt).per_gt_count.tolist()
         [9, 7, 4]
@@ -55,7 +57,7 @@ class ATSS(Assigner):
 
     @classmethod
     def mmdet(cls, topk: int = 9) -> Self:
-        """mmdet 3.3.0: no factor for anchors per cell; an object with a single candidate gets nothing (NaN there)."""
+        """Mmdet 3.3.0: no factor for anchors per cell; an object with a single candidate gets nothing (NaN there)."""
         return cls(topk, keep_single=False, ignore_iof=None)
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labelassign import checks
 from labelassign.structures import GroundTruth, Predictions, Priors
-from labelassign.structures.annotations import refuse_bad_rows
+from labelassign.structures.rows import refuse_bad_rows
 
 
 def check(

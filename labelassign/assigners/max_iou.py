@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner, Draft, usable_rows
@@ -20,7 +20,7 @@ LOW_QUALITY = ("off", "force_gt", "restore_argmax", "label_only")
 class MaxIoU(Assigner):
     """Every prior takes the object that it overlaps most, if that is enough; needy objects may be rescued.
 
-    Positive: best IoU >= `pos_iou`. Background: best IoU below `neg_iou` (of an interval: inside [lo, hi)). Else IGNORE.
+    Positive: best IoU >= `pos_iou`. Background: best IoU below `neg_iou` (or inside [lo, hi)). Else IGNORE.
     A *needy* object claims the priors of its own best overlap, however small. `low_quality` says what a claim does:
 
     - "force_gt": the prior learns the needy object (mmdet, and torchvision's SSD).
@@ -34,6 +34,7 @@ class MaxIoU(Assigner):
     numbers are thresholds like others (mmdet reads an int `neg_iou_thr` as no threshold at all).
 
     Source: Ren et al., 2015, arXiv:1506.01497, section 3.1.2; Lin et al., 2017, arXiv:1708.02002, section 4.
+
     Arguments:
         pos_iou: least IoU of a positive.
         neg_iou: IoU below which a prior is background, or (lo, hi).
@@ -45,6 +46,7 @@ class MaxIoU(Assigner):
         ignore_iof: see `Assigner`.
     Ties: lower ground-truth row.   Empty image: all background.   Cost: two passes over [G, N], in blocks.
     Raises: ValueError for thresholds out of order or unknown rules.
+
     Example:
         >>> la.MaxIoU(pos_iou=0.5, neg_iou=0.4)(priors, gt).per_gt_count.tolist()
         [5, 1, 1]
@@ -77,37 +79,37 @@ class MaxIoU(Assigner):
 
     @classmethod
     def rpn(cls) -> Self:
-        """torchvision's region proposal network: 0.7 / 0.3, claims restore the argmax. Sample 256 at 1/2."""
+        """Torchvision's region proposal network: 0.7 / 0.3, claims restore the argmax. Sample 256 at 1/2."""
         return cls._torchvision(0.7, 0.3, "restore_argmax")
 
     @classmethod
     def rcnn(cls) -> Self:
-        """torchvision's box head: 0.5 / 0.5, no claims. Append the objects to the proposals; sample 512 at 1/4."""
+        """Torchvision's box head: 0.5 / 0.5, no claims. Append the objects to the proposals; sample 512 at 1/4."""
         return cls._torchvision(0.5, 0.5, "off")
 
     @classmethod
     def retinanet(cls) -> Self:
-        """torchvision's RetinaNet: 0.5 / 0.4, claims restore the argmax."""
+        """Torchvision's RetinaNet: 0.5 / 0.4, claims restore the argmax."""
         return cls._torchvision(0.5, 0.4, "restore_argmax")
 
     @classmethod
     def ssd(cls) -> Self:
-        """torchvision's SSD: 0.5 / 0.5, every object claims its first best prior, the later row wins."""
+        """Torchvision's SSD: 0.5 / 0.5, every object claims its first best prior, the later row wins."""
         return cls(0.5, 0.5, "force_gt", 0.0, True, False, True, None)
 
     @classmethod
     def mmdet_rpn(cls) -> Self:
-        """mmdet's RPN: 0.7 / 0.3, claims from IoU 0.3, the later row wins."""
+        """Mmdet's RPN: 0.7 / 0.3, claims from IoU 0.3, the later row wins."""
         return cls(0.7, 0.3, "force_gt", 0.3, True, True, True, None)
 
     @classmethod
     def mmdet_rcnn(cls) -> Self:
-        """mmdet's R-CNN stage: 0.5 / 0.5, no claims."""
+        """Mmdet's R-CNN stage: 0.5 / 0.5, no claims."""
         return cls(0.5, 0.5, "off", 0.5, ignore_iof=None)
 
     @classmethod
     def mmdet_retinanet(cls) -> Self:
-        """mmdet's RetinaNet: 0.5 / 0.4, claims from IoU 0 (an object off all priors claims them), later row wins."""
+        """Mmdet's RetinaNet: 0.5 / 0.4, claims from IoU 0 (an object off all priors claims them), later row wins."""
         return cls(0.5, 0.4, "force_gt", 0.0, True, True, True, None)
 
     def _assign(

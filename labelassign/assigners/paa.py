@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
 from labelassign.assigners.base import usable_rows
@@ -32,6 +32,7 @@ class PAA(CostAssigner):
     and keeps all candidates if none belongs to the low component; mmdet drops both kinds of object.
 
     Source: Kim and Lee, 2020, arXiv:2007.08103, section 3.2; cost: Nguyen et al., 2022, arXiv:2108.10520, equation 2.
+
     Arguments:
         topk: candidates per ground truth and level.
         pos_iou: least IoU of a candidate.
@@ -48,6 +49,7 @@ class PAA(CostAssigner):
     Ties: lower cost, then lower prior index; conflicts: lower ground-truth row.   Empty image: all background.
     Cost: two passes over [G, N] in blocks, then O(G·L·K).
     Raises: ValueError for unknown rules.
+
     Example:
         >>> la.PAA()(priors, gt, predictions).per_gt_count.tolist()
         [5, 3, 1]
@@ -72,7 +74,7 @@ class PAA(CostAssigner):
 
     @classmethod
     def mmdet(cls) -> Self:
-        """mmdet 3.3.0 PAAHead: GIoU of weight 1.3; single candidates and empty low components own nothing."""
+        """Mmdet 3.3.0 PAAHead: GIoU of weight 1.3; single candidates and empty low components own nothing."""
         cost, strict = FocalIoU(generalized=True, iou_weight=1.3), Separation(single="drop", empty_low="none")
         return cls(cost=cost, separation=strict, zero_rescues=True, last_row_wins=True, ignore_iof=None)
 
@@ -101,11 +103,11 @@ class PAA(CostAssigner):
             # whoever overlaps enough and owns nothing has lost its priors to objects that overlap them more
             claims = (best >= self.pos_iou) | ((best > 0) & (rescue != RESCUE_OFF))
             reason = torch.where(claims, Reason.LOST, Reason.NO_CANDIDATE)
-        fields = self.cost.rank(row, prior, priors, gt, predictions, self.topk)
-        *lists, refused = fields
+        ranked = self.cost.rank(row, prior, priors, gt, predictions, self.topk)
+        prior, cost, iou, best_iou, count, mean, variance, refused = ranked
         had = torch.zeros_like(reason).scatter_reduce(0, row.clamp(min=0), (row >= 0).long(), "amax")
         reason = torch.where(had > 0, Reason.REJECTED, reason)
-        return Candidates(*lists, reason, refused)
+        return Candidates(prior, cost, iou, best_iou, count, mean, variance, reason, refused)
 
     def _partition(self, priors: Priors, gt: GroundTruth, usable: Tensor, rescue: int) -> tuple[Tensor, Tensor]:
         where = (priors.boxes, priors.valid, gt.boxes, usable, gt.image_of, gt.num_images)

@@ -22,6 +22,7 @@ def sample_balanced(
     object that loses all its priors here has the reason NOT_SAMPLED.
 
     Source: Girshick, 2015, arXiv:1504.08083, section 2.3; region proposals: 256 at 1/2, box heads: 512 at 1/4.
+
     Arguments:
         assignment: any assignment.
         num: priors per image.
@@ -29,6 +30,7 @@ def sample_balanced(
         generator: on the assignment's device; None uses the global one.
     Ties: none, the order is random.   Empty image: `num` background priors.
     Raises: ValueError for a fraction outside 0..1 or num < 1.
+
     Example:
         >>> a = la.sample_balanced(la.MaxIoU.rpn()(priors, gt), num=16, positive_fraction=0.5)
         >>> (a.positive | a.background).sum(1).tolist()

@@ -34,6 +34,7 @@ class Random(Criterion):
     Arguments:
         seed: any integer.
     Raises: ValueError if a call brings no step.
+
     Example:
         >>> co = la.CoLAD(la.PAA(), criterion=la.Random(seed=7))
         >>> float(co(priors, gt, predictions, teacher=predictions, step=0).diagnostics["teacher_share"])
@@ -63,6 +64,7 @@ class Fixed(Criterion):
     Arguments:
         network: "teacher" or "student".
     Raises: ValueError for anything else.
+
     Example:
         >>> la.Fixed("student")
         Fixed(network='student')

@@ -1,13 +1,15 @@
 """Co-learning label assignment distillation."""
 
+# pyright: reportPrivateUsage=false
+# A wrapper runs the stages of the assigner that it wraps.
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner, Draft
@@ -30,6 +32,7 @@ class CoLAD(Assigner):
     level; Fisher's score is in the paper only.
 
     Source: Nguyen et al., 2022, arXiv:2108.10520, section 3.3.
+
     Arguments:
         assigner: any cost-based assigner.
         criterion: `StdMean`, `FisherScore`, `MeanCost`, `Random` or `Fixed`.
@@ -42,6 +45,7 @@ class CoLAD(Assigner):
     ground truths and levels), student_rho, teacher_rho (over decided units), teacher_share (of units with candidates),
     units_decided (by the criterion), teacher_chosen `[G, L]`.
     Raises: TypeError for an assigner without costs; ValueError for unknown options, or `reduce` with smaller units.
+
     Example:
         >>> a = la.CoLAD(la.PAA(), criterion=la.FisherScore())(priors, gt, predictions, teacher=other)
         >>> sorted(a.diagnostics)[-3:]
@@ -116,9 +120,7 @@ def _select(chosen: Tensor, yes: Candidates, no: Candidates) -> Candidates:
     return replace(no, **entries, non_finite=yes.non_finite + no.non_finite)
 
 
-def _report(
-    mine: Candidates, other: Candidates, chosen: Tensor, held: Tensor, choice: Choice
-) -> dict[str, Tensor]:
+def _report(mine: Candidates, other: Candidates, chosen: Tensor, held: Tensor, choice: Choice) -> dict[str, Tensor]:
     def average(value: Tensor, where: Tensor) -> Tensor:
         return torch.where(where, value, 0.0).sum() / where.sum().clamp(min=1)
 

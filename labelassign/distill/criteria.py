@@ -40,7 +40,7 @@ class Criterion(ABC):
 
 
 class Indicator(Criterion):
-    """A criterion that compares an indicator of each network: the higher one decides, equal ones leave it to the teacher.
+    """Compares an indicator of each network: the higher one decides, equal ones leave it to the teacher.
 
     A unit that the indicator cannot judge (too few candidates) goes to the lower mean cost, equal ones to the student.
 
@@ -85,13 +85,14 @@ class StdMean(Indicator):
 
     Source: Nguyen et al., 2022, arXiv:2108.10520, section 3.3 (the only criterion in the authors' code).
     Raises: ValueError for a negative cost (eager, on the CPU).
+
     Example:
         >>> la.CoLAD(la.PAA(), criterion=la.StdMean()).criterion
         StdMean()
     """
 
     def rho(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
-        """std / mean; means something from two candidates of positive mean on."""
+        """Std / mean; means something from two candidates of positive mean on."""
         if checks.values_visible(candidates.cost):
             _refuse_signed(candidates.cost)
         known = (candidates.count > 1) & (candidates.mean > 0)
@@ -117,10 +118,12 @@ class FisherScore(Indicator):
     network are near 0, and a mean is ruled by single outliers.)
 
     Source: Nguyen et al., 2022, arXiv:2108.10520, section 3.3; the fit and the median are ours.
+
     Arguments:
         fit: "own" (above) or "paa": the literal reading, the fit that PAA makes, from two costs on.
         aggregate: over objects, "median" or "mean".
     Raises: ValueError for unknown options.
+
     Example:
         >>> la.FisherScore(fit="paa", aggregate="mean")
         FisherScore(fit='paa', aggregate='mean')

@@ -1,5 +1,8 @@
 """Label assignment distillation."""
 
+# pyright: reportPrivateUsage=false
+# A wrapper runs the stages of the assigner that it wraps.
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -28,11 +31,13 @@ class LAD(Assigner):
 
     Source: Nguyen et al., 2022, arXiv:2108.10520, section 3.2.   Differs: the published code also stops weighting the
     box loss by IoU; here that stays the loss's choice.
+
     Arguments:
         assigner: any cost-based assigner.
         targets: whose predictions give soft class targets, "teacher" (the deciding network) or "student".
     Ties, empty images, cost: as the wrapped assigner.
     Raises: TypeError for an assigner without costs; ValueError without a teacher, or over another layout of priors.
+
     Example:
         >>> a = la.LAD(la.PAA())(priors, gt, teacher=predictions)
         >>> bool((a.gt_index == la.PAA()(priors, gt, predictions).gt_index).all())

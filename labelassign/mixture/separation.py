@@ -82,8 +82,10 @@ class Separation:
                 costs of a row do not ascend.
         """
         check_rows("Separation", costs, count)
-        checks.tensor("Separation", "component", component, tuple(costs.shape), "int64")
-        checks.tensor("Separation", "score", score, tuple(costs.shape), "float64")
+        checks.tensor("Separation", "component", component, ("R", "K"), "int64")
+        checks.tensor("Separation", "score", score, ("R", "K"), "float64")
+        sizes = {"costs": costs.shape, "component": component.shape, "score": score.shape}
+        checks.equal("Separation", "shape", dict(sizes), "All three come from the same rows.")
         if checks.values_visible(costs, count):
             _check_ascending(costs, count)
         return ops.separate(

@@ -4,50 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
 from labelassign.structures import targets as _targets
 from labelassign.structures.ground_truth import GroundTruth
 from labelassign.structures.priors import Priors
+from labelassign.structures.reasons import BACKGROUND, IGNORE, Reason
 from labelassign.structures.record import Record
-
-BACKGROUND = -1
-IGNORE = -2
-
-
-class Reason(IntEnum):
-    """Why a ground truth has the priors it has.
-
-    Example:
-        >>> la.Reason(3).name
-        'LOST'
-    """
-
-    FINE = 0
-    """It owns priors."""
-    NO_CANDIDATE = 1
-    """No prior met the geometric condition."""
-    REJECTED = 2
-    """It had candidates; the method kept none of them."""
-    LOST = 3
-    """All that it would have kept went to other ground truths."""
-    IGNORED = 4
-    """It is a crowd or ignore region."""
-    INVALID = 5
-    """Its box or label makes no sense (non-finite, corners out of order, class out of range)."""
-    RESCUED = 6
-    """It owns priors only because a rule for needy objects gave it some."""
-    PADDING = 7
-    """The row is padding."""
-    NOT_SAMPLED = 8
-    """It owned priors, and random sampling left all of them out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, repr=False)

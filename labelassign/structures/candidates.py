@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign.structures.record import Record
 
@@ -51,5 +51,9 @@ class Candidates(Record):
         inner = (self.variance * (weight - 1).clamp(min=0)).sum(1, keepdim=True)
         between = (weight * (self.mean - mean).square()).sum(1, keepdim=True)
         variance = torch.where(count > 1, (inner + between) / (total - 1).clamp(min=1), 0.0)
-        lists = (t.flatten(1)[:, None] for t in (self.prior, self.cost, self.iou, self.best_iou))
-        return type(self)(*lists, count, mean, variance, self.reason, self.non_finite)
+
+        def flat(lists: Tensor) -> Tensor:
+            return lists.flatten(1)[:, None]
+
+        prior, cost, iou, best = flat(self.prior), flat(self.cost), flat(self.iou), flat(self.best_iou)
+        return type(self)(prior, cost, iou, best, count, mean, variance, self.reason, self.non_finite)

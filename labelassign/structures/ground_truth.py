@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
-from labelassign.structures import annotations
+from labelassign.structures import reading, rows
 from labelassign.structures.record import Record
 
 
@@ -56,7 +56,7 @@ class GroundTruth(Record):
         checks.tensor(who, "offsets", self.offsets, ("B + 1",), "int64")
         if self.image_sizes is not None:
             checks.tensor(who, "image_sizes", self.image_sizes, (self.num_images, 2), "float32")
-        checks.same_device(who, ((n, getattr(self, n)) for n in ("boxes", "labels", "offsets", "ignore", "image_sizes")))
+        checks.same_device(who, self._fields().items())
 
     @property
     def num_images(self) -> int:
@@ -71,8 +71,8 @@ class GroundTruth(Record):
     @property
     def image_of(self) -> Int[Tensor, " G"]:
         """The image that owns each row `[G]`; padding rows name the last image and are not `in_use`."""
-        rows = torch.arange(self.num_rows, device=self.boxes.device)
-        found = torch.searchsorted(self.offsets[1:].contiguous(), rows, right=True)
+        every = torch.arange(self.num_rows, device=self.boxes.device)
+        found = torch.searchsorted(self.offsets[1:].contiguous(), every, right=True)
         return found.clamp(max=max(self.num_images - 1, 0))
 
     @property
@@ -82,15 +82,13 @@ class GroundTruth(Record):
 
     def well_formed(self, num_classes: int | None = None) -> Bool[Tensor, " G"]:
         """Rows with finite corners in order and a label in range `[G]`; zero area is allowed."""
-        sound = torch.isfinite(self.boxes).all(-1) & (self.boxes[:, 2:] >= self.boxes[:, :2]).all(-1)
-        sound = sound & (self.labels >= 0)
-        return sound if num_classes is None else sound & (self.labels < num_classes)
+        return rows.well_formed(self.boxes, self.labels, num_classes)
 
-    def pad_to(self, rows: int) -> Self:
-        """The same objects in `rows` rows (for CUDA graphs and compiled steps of fixed shape)."""
-        extra = rows - self.num_rows
+    def pad_to(self, total: int) -> Self:
+        """The same objects in `total` rows (for CUDA graphs and compiled steps of fixed shape)."""
+        extra = total - self.num_rows
         if extra < 0:
-            checks.fail("GroundTruth.pad_to", f"rows >= {self.num_rows}", rows, "Choose a larger bucket.")
+            checks.fail("GroundTruth.pad_to", f"total >= {self.num_rows}", total, "Choose a larger bucket.")
         boxes = torch.cat([self.boxes, self.boxes.new_zeros(extra, 4)])
         labels = torch.cat([self.labels, self.labels.new_zeros(extra)])
         ignore = torch.cat([self.ignore, self.ignore.new_zeros(extra)])
@@ -106,7 +104,7 @@ class GroundTruth(Record):
         DLPack library. `on_bad_box` says what becomes of rows with NaN, x2 < x1, or a label out of range: "raise",
         "drop" (the rows vanish) or "ignore" (the rows stay and own nothing).
         """
-        parts, sizes = annotations.read_images(f"{cls.__name__}.from_list", images)
+        parts, sizes = reading.read_images(f"{cls.__name__}.from_list", images)
         return cls._checked("from_list", parts, sizes, num_classes, on_bad_box)
 
     @classmethod
@@ -117,7 +115,7 @@ class GroundTruth(Record):
 
         `counts` may also be a bool mask `[B, M]` (or `[B, M, 1]`).
         """
-        parts = annotations.read_padded(f"{cls.__name__}.from_padded", boxes, labels, counts)
+        parts = reading.read_padded(f"{cls.__name__}.from_padded", boxes, labels, counts)
         return cls._checked("from_padded", parts, None, num_classes, on_bad_box)
 
     @classmethod
@@ -128,31 +126,21 @@ class GroundTruth(Record):
 
         Classes are numbered 0, 1, … in the order of their category ids; iscrowd becomes `ignore`.
         """
-        parts, sizes = annotations.read_coco(f"{cls.__name__}.from_coco", dataset, image_ids)
+        parts, sizes = reading.read_coco(f"{cls.__name__}.from_coco", dataset, image_ids)
         return cls._checked("from_coco", parts, sizes, None, on_bad_box)
 
     @classmethod
     def _checked(
-        cls, name: str, parts: annotations.Parts, sizes: Tensor | None, num_classes: int | None, on_bad_box: str
+        cls, name: str, parts: rows.Parts, sizes: Tensor | None, num_classes: int | None, on_bad_box: str
     ) -> Self:
-        who = f"{cls.__name__}.{name}"
-        checks.choice(who, "on_bad_box", on_bad_box, ("raise", "drop", "ignore"))
-        gt = cls(*parts, None if sizes is None else sizes.to(parts[0].device))
-        if not checks.values_visible(gt.boxes):
-            return gt
-        bad = gt.in_use & ~gt.well_formed(num_classes)
-        if on_bad_box == "raise":
-            annotations.refuse_bad_rows(who, gt.boxes, gt.labels, gt.offsets, bad, num_classes)
-        if on_bad_box == "ignore":
-            return cls(gt.boxes, gt.labels, gt.offsets, gt.ignore | bad, gt.image_sizes)
-        return cls(*annotations.drop_rows(parts, bad), gt.image_sizes) if on_bad_box == "drop" else gt
+        boxes, labels, offsets, ignore = rows.settle(f"{cls.__name__}.{name}", parts, num_classes, on_bad_box)
+        return cls(boxes, labels, offsets, ignore, None if sizes is None else sizes.to(boxes.device))
 
     def to_list(self) -> list[dict[str, Tensor]]:
         """One mapping per image, as `from_list` reads it (on accelerators this waits for the device)."""
         bounds = self.offsets.tolist()
         images: list[dict[str, Tensor]] = []
-        for i, (a, b) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for i, (a, b) in enumerate(itertools.pairwise(bounds)):
             image = {"boxes": self.boxes[a:b], "labels": self.labels[a:b], "ignore": self.ignore[a:b]}
             images.append(image if self.image_sizes is None else image | {"image_size": self.image_sizes[i]})
         return images
-

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
 from labelassign.structures import levels
@@ -106,7 +105,9 @@ class Predictions(Record):
         return cls(boxes, flat_scores, scores_are, extra, priors.level_sizes)
 
     @classmethod
-    def from_cxcywh(cls, boxes: Tensor, scores: Tensor, image_sizes: Any, *, scores_are: str = "softmax_logits") -> Self:
+    def from_cxcywh(
+        cls, boxes: Tensor, scores: Tensor, image_sizes: Any, *, scores_are: str = "softmax_logits"
+    ) -> Self:
         """From a set-prediction head: normalised (cx, cy, w, h) `[B, N, 4]` and image sizes `[B, 2]` (h, w)."""
         who = "Predictions.from_cxcywh"
         checks.tensor(who, "boxes", boxes, ("B", "N", 4), "floating")

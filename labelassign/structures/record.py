@@ -6,12 +6,11 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from typing_extensions import Self
 
 from labelassign import checks
 

@@ -46,9 +46,7 @@ def count_rows(gt_index: Tensor, rows: int) -> Tensor:
     return counts[:rows]
 
 
-def make(
-    a: Assignment, gt: GroundTruth, background: int, one_hot: bool, coder: Any, priors: Priors | None
-) -> Targets:
+def make(a: Assignment, gt: GroundTruth, background: int, one_hot: bool, coder: Any, priors: Priors | None) -> Targets:
     """See `Assignment.targets`."""
     who, positive = "Assignment.targets", a.positive
     labels = torch.where(positive, take_rows(gt.labels, a.gt_index), background)

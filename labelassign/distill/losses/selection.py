@@ -94,7 +94,7 @@ def select_boxes(
     """
     who = "select_boxes"
     checks.number(who, "min_iou", min_iou, below=1.0)
-    checks.number(who, "max_pairs", max_pairs, low=1)
+    checks.number(who, "max_pairs", max_pairs, low=1.0)
     _check(who, teacher_boxes, gt)
     rows = torch.arange(gt.boxes.shape[0], device=gt.boxes.device)
     image = torch.searchsorted(gt.offsets, rows, right=True).sub(1).clamp(0, teacher_boxes.shape[0] - 1)

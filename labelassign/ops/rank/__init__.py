@@ -50,9 +50,7 @@ once to float32; a non-finite prediction or cost never takes part. Gives the fie
 so give the pairs of a ground truth by rising prior."""
 
 
-def _fake_pairs(
-    row: Tensor, prior: Tensor, image_of: Tensor, scores: Tensor, *rest: object
-) -> tuple[Tensor, Tensor]:
+def _fake_pairs(row: Tensor, prior: Tensor, image_of: Tensor, scores: Tensor, *rest: object) -> tuple[Tensor, Tensor]:
     value = scores.new_empty(row.shape[0]).float()
     return value, value.clone()
 

@@ -22,6 +22,6 @@ resolve = Op(
     _reference,
     _fake,
 ).register()
-"""Owner of every prior `[B, N]` and the key it won with, from choices `[G, M]`: `prior` (-1: none), `state` (1: wants it, -1: leaves it out of
-the loss, 0: neither) and a non-negative float32 `key`. The lowest key wins, then the lower row; only claimants compete.
-A prior nobody wants is -2 (IGNORE) if somebody leaves it out, else -1."""
+"""Owner of every prior `[B, N]` and the key it won with, from choices `[G, M]`: `prior` (-1: none), `state` (1: wants
+it, -1: leaves it out of the loss, 0: neither) and a non-negative float32 `key`. The lowest key wins, then the lower
+row; only claimants compete. A prior nobody wants is -2 (IGNORE) if somebody leaves it out, else -1."""

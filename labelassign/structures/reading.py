@@ -10,9 +10,7 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.structures.arrays import as_tensor
-
-Parts = tuple[Tensor, Tensor, Tensor, Tensor]
-"""boxes [G, 4], labels [G], offsets [B + 1], ignore [G]."""
+from labelassign.structures.rows import Parts
 
 
 def read_images(who: str, images: Sequence[Mapping[str, Any]]) -> tuple[Parts, Tensor | None]:
@@ -41,7 +39,9 @@ def read_images(who: str, images: Sequence[Mapping[str, Any]]) -> tuple[Parts, T
     offsets = torch.tensor([0, *(len(b) for b in boxes)]).cumsum(0).to(boxes[0].device)
     sized = [image["image_size"] for image in images if "image_size" in image]
     sizes = torch.stack([as_tensor(who, "image_size", s, torch.float32) for s in sized]) if sized else None
-    return (torch.cat(boxes), torch.cat(labels), offsets, torch.cat(ignore)), sizes if len(sized) == len(images) else None
+    return (torch.cat(boxes), torch.cat(labels), offsets, torch.cat(ignore)), sizes if len(sized) == len(
+        images
+    ) else None
 
 
 def read_padded(who: str, boxes: Any, labels: Any, counts: Any) -> Parts:
@@ -62,9 +62,7 @@ def read_padded(who: str, boxes: Any, labels: Any, counts: Any) -> Parts:
     return box[mask], label.reshape(batch, most)[mask], offsets, mask.new_zeros(int(offsets[-1]))
 
 
-def read_coco(
-    who: str, dataset: Mapping[str, Any], image_ids: Sequence[int] | None
-) -> tuple[Parts, Tensor | None]:
+def read_coco(who: str, dataset: Mapping[str, Any], image_ids: Sequence[int] | None) -> tuple[Parts, Tensor | None]:
     """Pack a parsed COCO file."""
     missing = [key for key in ("images", "annotations", "categories") if key not in dataset]
     if missing:
@@ -91,26 +89,3 @@ def read_coco(
             image["image_size"] = [known[i]["height"], known[i]["width"]]
         images.append(image)
     return read_images(who, images)
-
-
-def refuse_bad_rows(
-    who: str, boxes: Tensor, labels: Tensor, offsets: Tensor, bad: Tensor, num_classes: int | None
-) -> None:
-    """Raise for the first bad row, naming image, row and value; the caller has made sure that values may be seen."""
-    if not bool(bad.any()):
-        return
-    row = int(bad.nonzero()[0])
-    image = int(torch.searchsorted(offsets[1:].contiguous(), torch.tensor(row), right=True))
-    classes = "0 or more" if num_classes is None else f"0..{num_classes - 1}"
-    expected = f"finite boxes with x1 <= x2 and y1 <= y2, and labels {classes}"
-    got = f"box {boxes[row].tolist()} with label {int(labels[row])} in image {image}, row {row - int(offsets[image])}"
-    more = int(bad.sum()) - 1
-    fix = 'Mend the annotation, or use on_bad_box="drop" or "ignore" in a `GroundTruth.from_*` constructor.'
-    checks.fail(who, expected, got + (f" (and {more} more)" if more else ""), fix)
-
-
-def drop_rows(parts: Parts, bad: Tensor) -> Parts:
-    """The same parts without the bad rows."""
-    boxes, labels, offsets, ignore = parts
-    kept = torch.cat([offsets.new_zeros(1), (~bad).cumsum(0)])
-    return boxes[~bad], labels[~bad], kept[offsets], ignore[~bad]

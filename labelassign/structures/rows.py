@@ -1,0 +1,54 @@
+"""Rows of ground truth that make no sense: finding, refusing and dropping them."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from labelassign import checks
+
+Parts: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
+"""boxes [G, 4], labels [G], offsets [B + 1], ignore [G]."""
+
+
+def well_formed(boxes: Tensor, labels: Tensor, num_classes: int | None) -> Tensor:
+    """Rows with finite corners in order and a label in range `[G]`; zero area is allowed."""
+    sound = torch.isfinite(boxes).all(-1) & (boxes[:, 2:] >= boxes[:, :2]).all(-1) & (labels >= 0)
+    return sound if num_classes is None else sound & (labels < num_classes)
+
+
+def settle(who: str, parts: Parts, num_classes: int | None, on_bad_box: str) -> Parts:
+    """Refuse, drop or ignore bad rows; where values may not be looked at, assigners mask them instead."""
+    checks.choice(who, "on_bad_box", on_bad_box, ("raise", "drop", "ignore"))
+    boxes, labels, offsets, ignore = parts
+    if not checks.values_visible(boxes):
+        return parts
+    bad = ~well_formed(boxes, labels, num_classes)
+    if on_bad_box == "raise":
+        refuse_bad_rows(who, boxes, labels, offsets, bad, num_classes)
+    return drop_rows(parts, bad) if on_bad_box == "drop" else (boxes, labels, offsets, ignore | bad)
+
+
+def refuse_bad_rows(
+    who: str, boxes: Tensor, labels: Tensor, offsets: Tensor, bad: Tensor, num_classes: int | None
+) -> None:
+    """Raise for the first bad row, naming image, row and value; the caller has made sure that values may be seen."""
+    if not bool(bad.any()):
+        return
+    row = int(bad.nonzero()[0])
+    image = int(torch.searchsorted(offsets[1:].contiguous(), torch.tensor(row), right=True))
+    classes = "0 or more" if num_classes is None else f"0..{num_classes - 1}"
+    expected = f"finite boxes with x1 <= x2 and y1 <= y2, and labels {classes}"
+    got = f"box {boxes[row].tolist()} with label {int(labels[row])} in image {image}, row {row - int(offsets[image])}"
+    more = int(bad.sum()) - 1
+    fix = 'Mend the annotation, or use on_bad_box="drop" or "ignore" in a `GroundTruth.from_*` constructor.'
+    checks.fail(who, expected, got + (f" (and {more} more)" if more else ""), fix)
+
+
+def drop_rows(parts: Parts, bad: Tensor) -> Parts:
+    """The same parts without the bad rows."""
+    boxes, labels, offsets, ignore = parts
+    kept = torch.cat([offsets.new_zeros(1), (~bad).cumsum(0)])
+    return boxes[~bad], labels[~bad], kept[offsets], ignore[~bad]
