@@ -33,8 +33,9 @@ class Draft:
     quality: Tensor
     reason: Tensor
     cls_target: Tensor | None = None
-    diagnostics: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
-    row_diagnostics: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    # not `dict[str, Tensor]`: torch.compile cannot call that alias
+    diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
+    row_diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
 
 
 class Assigner(ABC):
@@ -140,9 +141,11 @@ def usable_rows(gt: GroundTruth, predictions: Predictions | None = None) -> Tens
 
 
 def _final_reason(reason: Tensor, count: Tensor, gt: GroundTruth, usable: Tensor) -> Tensor:
-    served = torch.where(reason == Reason.RESCUED, Reason.RESCUED, Reason.FINE)
+    # `.value`: under torch.compile a tensor equals no member of an IntEnum
+    fine, rescued = reason == Reason.FINE.value, reason == Reason.RESCUED.value
+    served = torch.where(rescued, Reason.RESCUED, Reason.FINE)
     # a row that had what it needed and still ends with nothing has lost it to others
-    missing = torch.where((reason == Reason.FINE) | (reason == Reason.RESCUED), Reason.LOST, reason)
+    missing = torch.where(fine | rescued, Reason.LOST, reason)
     reason = torch.where(count > 0, served, missing)
     reason = torch.where(usable, reason, Reason.INVALID)
     reason = torch.where(gt.ignore, Reason.IGNORED, reason)

@@ -42,7 +42,8 @@ class Criterion(ABC):
 class Indicator(Criterion):
     """Compares an indicator of each network: the higher one decides, equal ones leave it to the teacher.
 
-    A unit that the indicator cannot judge (too few candidates) goes to the lower mean cost, equal ones to the student.
+    A unit that the indicator cannot judge (too few candidates) goes to the lower mean cost, equal ones to the student;
+    where only one network has finite costs, to that one.
 
     Example:
         >>> issubclass(la.FisherScore, la.Indicator)
@@ -61,11 +62,17 @@ class Indicator(Criterion):
         (mine, mine_known), (other, other_known) = self.rho(student), self.rho(teacher)
         known = mine_known & other_known
         (mine, number), (other, _) = self._over(units, mine, known), self._over(units, other, known)
-        costly = (student.count > 0) & (teacher.count > 0)
-        cost, other_cost = units.mean(student.mean, costly)[0], units.mean(teacher.mean, costly)[0]
         decided = number > 0
-        won = torch.where(decided, other.float() >= mine.float(), other_cost.float() < cost.float())
+        cheaper = self._cheaper(student, teacher, units)
+        won = torch.where(decided, other.float() >= mine.float(), cheaper)
         return Choice(units.spread(won), decided, mine * decided, other * decided)
+
+    def _cheaper(self, student: Candidates, teacher: Candidates, units: Units) -> Tensor:
+        has, other_has = student.count > 0, teacher.count > 0
+        cost, both = units.mean(student.mean, has & other_has)
+        other_cost, _ = units.mean(teacher.mean, has & other_has)
+        alone = units.mean(teacher.mean, other_has)[1] > units.mean(student.mean, has)[1]
+        return torch.where(both > 0, other_cost.float() < cost.float(), alone)
 
     def _over(self, units: Units, rho: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         if self.aggregate == "mean":

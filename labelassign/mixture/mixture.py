@@ -24,7 +24,7 @@ class Mixture:
     Equals: scikit-learn 1.9.1 `GaussianMixture` in float64 with these starting values, steps and log-likelihood
     included (tests/ops).   Differs: never raises; collapse and missing convergence are fields of the result.
 
-    Source: Kim and Lee, 2020, arXiv:2007.08103, section 3.1; starting values as in mmdet 3.3.0 PAAHead.
+    Source: Kim and Lee, 2020, arXiv:2007.08103, section 3; starting values as in mmdet 3.3.0 PAAHead.
 
     Arguments:
         tol: smallest change of the mean log-likelihood, in nats per sample, that goes on. 0 takes all steps.
@@ -90,7 +90,7 @@ class Mixture:
         """Component (0 low, 1 high, -1 no sample) and log density of the mixture, both `[R, K]`; ties: component 0."""
         check_rows("Mixture.classify", costs, count)
         checks.equal("Mixture.classify", "number of rows", {"costs": len(costs), "fit": len(fit.weights)}, _SAME)
-        return ops.component_and_score(costs, count, fit.weights, fit.means, fit.variances, normalize=self.normalize)
+        return ops.classify(costs.detach(), count, fit.weights, fit.means, fit.variances, self.normalize)
 
 
 def check_rows(who: str, costs: Tensor, count: Tensor) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Self, cast
 
-import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -105,7 +105,7 @@ class Record:
         return f"{type(self).__name__}({inner})"
 
 
-def _to_numpy(value: Tensor) -> np.ndarray[Any, Any]:
+def _to_numpy(value: Tensor) -> npt.NDArray[Any]:
     value = value.detach().cpu()
     return (value.float() if value.dtype == torch.bfloat16 else value).numpy()  # NumPy has no bfloat16
 

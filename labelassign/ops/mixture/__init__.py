@@ -8,7 +8,7 @@ from labelassign.ops.dispatch import Op
 from labelassign.ops.mixture import reference
 from labelassign.ops.mixture.separate import component_and_score, separate
 
-__all__ = ["component_and_score", "mixture", "separate"]
+__all__ = ["classify", "component_and_score", "mixture", "separate"]
 
 
 def _fit(
@@ -35,3 +35,23 @@ mixture = Op(
 
 Gives weights, means, variances `[R, 2]`, log-likelihood `[R]` (float64), steps `[R]` (int64), converged `[R]` (bool),
 the fields of `MixtureFit` in their order. README.md says what they are; the body leaves early on CPU tensors."""
+
+
+def _classify(
+    costs: Tensor, count: Tensor, weights: Tensor, means: Tensor, variances: Tensor, normalize: bool
+) -> tuple[Tensor, Tensor]:
+    return component_and_score(costs, count, weights, means, variances, normalize=normalize)
+
+
+def _fake_classify(costs: Tensor, *rest: object) -> tuple[Tensor, Tensor]:
+    one = costs.new_empty(costs.shape)
+    return one.long(), one.double()
+
+
+classify = Op(
+    "classify",
+    "(Tensor costs, Tensor count, Tensor weights, Tensor means, Tensor variances, bool normalize) -> (Tensor, Tensor)",
+    _classify,
+    _fake_classify,
+).register()
+"""`component_and_score` as an op, so that compiled code decides by the same logarithms; both `[R, K]`."""
