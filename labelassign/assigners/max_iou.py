@@ -135,7 +135,7 @@ class MaxIoU(Assigner):
         return Draft(index, iou, self._reasons(best))
 
     def _reasons(self, best: Tensor) -> Tensor:
-        short = torch.where(best < self.pos_iou, Reason.RESCUED, Reason.FINE)
-        if self.low_quality == "off":
-            short = torch.where(best < self.pos_iou, Reason.REJECTED, Reason.FINE)
-        return torch.where(best > 0, short, Reason.NO_CANDIDATE)
+        needy = (best >= self.min_pos_iou) & ((best > 0) | self.zero_rescues)
+        short = torch.where(best > 0, Reason.REJECTED, Reason.NO_CANDIDATE)
+        short = short if self.low_quality == "off" else torch.where(needy, Reason.RESCUED, short)
+        return torch.where(best >= self.pos_iou, Reason.FINE, short)

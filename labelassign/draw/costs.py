@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from labelassign.draw import style
 from labelassign.structures import MixtureFit
 from labelassign.structures.arrays import as_tensor
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _LOOKS: tuple[tuple[int, str, dict[str, Any]], ...] = (
     (1, "positive", {"color": style.LOW, "alpha": 0.75}),
     (-1, "left out of the loss", {"color": "white", "edgecolor": style.REST, "hatch": "//"}),
@@ -20,16 +23,17 @@ _LOOKS: tuple[tuple[int, str, dict[str, Any]], ...] = (
 )
 
 
-def mixture(costs: Any, fit: MixtureFit, state: Any, *, title: str = "") -> Any:
+def mixture(costs: Any, fit: MixtureFit, state: Any, *, row: int = 0, title: str = "") -> Figure:
     """Draw one object's candidate costs as a histogram, with the two fitted Gaussians and what separates them.
 
     The curves are scaled to the histogram: weight · density · number of costs · width of a bar. The dashed line lies
     halfway between the dearest positive and the next candidate.
 
     Arguments:
-        costs: `[K]` (or `[1, K]`), from any DLPack library; entries that are not finite are no candidates.
-        fit: the object's mixture, in the units of `costs` (not of a `Mixture(normalize=True)`); one row.
-        state: `[K]`: 1 positive, 0 background, -1 left out, as `Separation` gives it.
+        costs: `[G, K]`, from any DLPack library; entries that are not finite are no candidates.
+        fit: the mixtures of all G objects, in the units of `costs` (not of a `Mixture(normalize=True)`).
+        state: `[G, K]`: 1 positive, 0 background, -1 left out, as `Separation` gives it.
+        row: the object to draw.
         title: put before the counts above the picture.
 
     Returns:
@@ -37,28 +41,29 @@ def mixture(costs: Any, fit: MixtureFit, state: Any, *, title: str = "") -> Any:
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: not one fit, or costs and states of different number.
+        ValueError: costs, fits and states of different shapes, or a `row` that they do not have.
 
     Example:
         >>> from labelassign import draw
         >>> costs, count = torch.tensor([[0.1, 0.2, 0.3, 2.1, 2.4]]), torch.tensor([5])
         >>> fit = la.Mixture().fit(costs, count)
-        >>> figure = draw.mixture(costs, fit, torch.tensor([1, 1, 0, 0, 0]))
+        >>> figure = draw.mixture(costs, fit, torch.tensor([[1, 1, 0, 0, 0]]))
         >>> figure.axes[0].get_title(loc="left")
         '2 of 5 candidates positive: cost ≤ 0.2'
     """
     who = "draw.mixture"
-    cost = as_tensor(who, "costs", costs).detach().cpu().double().flatten()
-    kept = as_tensor(who, "state", state).cpu().flatten()
-    found = {"costs": len(cost), "state": len(kept)}
-    checks.equal(who, "number of candidates", found, "Give one state per cost, of one object.")
-    checks.equal(who, "number of fits", {"expected": 1, "fit": fit.means.shape[0]}, "Take one row of the fit.")
+    cost, kept = as_tensor(who, "costs", costs), as_tensor(who, "state", state)
+    checks.tensor(who, "costs", cost, (fit.means.shape[0], "K"), "floating")
+    checks.equal(who, "shape", {"costs": tuple(cost.shape), "state": tuple(kept.shape)}, "Give one state per cost.")
+    if not 0 <= row < len(cost):
+        checks.fail(who, f"`row` in 0..{len(cost) - 1}", row, "Name one of the objects that were fitted.")
+    cost, kept = cost[row].detach().cpu().double(), kept[row].cpu()
     real = torch.isfinite(cost)
     cost, kept = cost[real], kept[real]
     figure, axes = style.canvas(10, 4.5)
-    width = _histogram(axes, cost, kept)
     if len(cost):
-        _curves(axes, fit, len(cost) * width)
+        width = _histogram(axes, cost, kept)
+        _curves(axes, fit, row, len(cost) * width)
     axes.set_xlabel("cost of a candidate (lower is better)", fontsize=13)
     axes.set_ylabel("candidates", fontsize=13)
     axes.spines[["top", "right"]].set_visible(False)
@@ -71,8 +76,6 @@ def mixture(costs: Any, fit: MixtureFit, state: Any, *, title: str = "") -> Any:
 
 def _histogram(axes: Any, cost: Tensor, kept: Tensor) -> float:
     """Stacked bars, one colour per state, and a tick per candidate; returns the width of a bar."""
-    if not len(cost):
-        return 1.0
     low, high = float(cost.min()), float(cost.max())
     edges = torch.linspace(low, high if high > low else low + 1e-3, 21).tolist()
     base = torch.zeros(20)
@@ -87,11 +90,11 @@ def _histogram(axes: Any, cost: Tensor, kept: Tensor) -> float:
     return edges[1] - edges[0]
 
 
-def _curves(axes: Any, fit: MixtureFit, scale: float) -> None:
+def _curves(axes: Any, fit: MixtureFit, row: int, scale: float) -> None:
     low, high = axes.get_xlim()
     x = torch.linspace(low, high, 1000, dtype=torch.float64)
     for i, (colour, name) in enumerate(((style.LOW, "low component"), (style.HIGH, "high component"))):
-        weight, mean, variance = (float(v[0, i]) for v in (fit.weights, fit.means, fit.variances))
+        weight, mean, variance = (float(v[row, i]) for v in (fit.weights, fit.means, fit.variances))
         y = weight * scale * torch.exp(-((x - mean) ** 2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
         label = f"{name}: mean {mean:.2f}, sd {math.sqrt(variance):.2f}, weight {weight:.2f}"
         axes.plot(x, y, color=colour, linewidth=2.5, label=label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,6 +11,9 @@ from labelassign import checks
 from labelassign.draw import style
 from labelassign.geometry import centres
 from labelassign.structures import Assignment, GroundTruth, Priors, Reason
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WHY = {
     Reason.NO_CANDIDATE: "no candidate",
@@ -24,7 +27,7 @@ WHY = {
 
 def assignment(
     image: Any, priors: Priors, gt: GroundTruth, assignment: Assignment, *, image_index: int = 0, title: str = ""
-) -> Any:
+) -> Figure:
     """Draw an image with a dot at the centre of every positive prior, in the colour of its object's box.
 
     Dots grow with the level of their prior. Objects without priors are red and say why; ignored regions are dashed.
@@ -79,7 +82,7 @@ def _object(axes: Any, box: list[float], reason: Reason, colour: str, served: bo
     x, y, right, bottom = box
     look: dict[str, Any] = {"edgecolor": colour, "linewidth": 2.0}
     if reason == Reason.IGNORED:
-        look = {"edgecolor": "0.25", "linewidth": 1.2, "linestyle": (0, (4, 3))}
+        look = {"edgecolor": "0.8", "linewidth": 1.4, "linestyle": (0, (4, 3))}
     elif not served:
         look = {"edgecolor": style.MISSING, "linewidth": 3.0}
         place = {"color": "white", "fontsize": 11, "weight": "bold", "ha": "left", "va": "bottom", "clip_on": True}

@@ -119,7 +119,9 @@ def test_random_is_fair_and_a_function_of_seed_step_and_unit():
         # independent coins agree half of the time: 2000 ± 5 standard deviations
         assert abs((first == other).sum().item() - 2000) < 5 * 31.7
     assert abs(first.sum().item() - 2000) < 5 * 31.7
-    steps = torch.stack([la.Random(0).choose(empty, empty, Units(EACH.of_row, 4000, s)).teacher[0, 0] for s in range(400)])
+    steps = torch.stack(
+        [la.Random(0).choose(empty, empty, Units(EACH.of_row, 4000, s)).teacher[0, 0] for s in range(400)]
+    )
     assert abs(steps.sum().item() - 200) < 5 * 10
 
 
