@@ -28,7 +28,7 @@ def _intersection(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:
-    return torch.where(whole > 0, part / whole, torch.where(whole <= 0, 0.0, whole))  # a NaN stays one
+    return part / whole.clamp(min=torch.finfo(torch.float32).tiny)  # 0 / 0 is 0, a NaN stays one
 
 
 def paired_iou(a: Float[Tensor, "*#n 4"], b: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:

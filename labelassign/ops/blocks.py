@@ -29,11 +29,20 @@ def selected(mask: Tensor) -> Tensor:
     return torch.arange(mask.shape[0], device=mask.device)
 
 
-def rising_bits(values: Tensor) -> Tensor:
-    """Non-negative float32 as int64 in the same order (+inf included; -0 counts as 0)."""
-    return (values + 0.0).view(torch.int32).to(torch.int64)
+def tame(boxes: Tensor) -> Tensor:
+    """float32 boxes whose overlaps are numbers: no further out than 1e9 pixels, and empty if a corner is not finite."""
+    boxes = boxes.float()
+    return torch.where(torch.isfinite(boxes).all(-1, keepdim=True), boxes, 0.0).clamp(-1e9, 1e9)
 
 
 def pack(values: Tensor, index: Tensor) -> Tensor:
-    """int64 keys that order by a non-negative float32 value, then by index (< 2^31)."""
-    return rising_bits(values).bitwise_left_shift_(32).bitwise_or_(index)
+    """int64 keys that order by a non-negative float32 value (+inf included), then by index (< 2^32)."""
+    return values.view(torch.int32).to(torch.int64).bitwise_left_shift_(32).bitwise_or_(index)
+
+
+def unpack(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """The values and indices of `pack`."""
+    return (keys >> 32).to(torch.int32).view(torch.float32), keys & LOW32
+
+
+LOW32 = 0xFFFFFFFF

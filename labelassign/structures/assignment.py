@@ -66,6 +66,11 @@ class Assignment(Record):
         """How many priors each ground truth owns `[G]`."""
         return _targets.count_rows(self.gt_index, self.reason.shape[0])
 
+    @property
+    def reasons(self) -> list[str]:
+        """The names of `reason`, one per ground truth (waits for the device)."""
+        return [Reason(code).name for code in self.reason.tolist()]
+
     def targets(
         self,
         gt: GroundTruth,

@@ -5,7 +5,7 @@ import torch
 
 import labelassign as la
 
-B, I = la.BACKGROUND, la.IGNORE
+BG, IG = la.BACKGROUND, la.IGNORE
 
 
 def assign(assigner, priors, boxes, **fields):
@@ -19,13 +19,13 @@ ROW = [[0, 0, 10, 10], [0, 0, 10, 6], [0, 0, 10, 4.5], [0, 0, 10, 2], [50, 0, 60
 
 def test_thresholds_are_inclusive_above_and_exclusive_below():
     a = assign(la.MaxIoU(0.6, 0.2, "off"), ROW, [[0, 0, 10, 10]])
-    assert a.gt_index.tolist() == [[0, 0, I, I, B]]
+    assert a.gt_index.tolist() == [[0, 0, IG, IG, BG]]
     assert a.quality[0].tolist() == pytest.approx([1, 0.6, 0.45, 0.2, 0])
 
 
 def test_an_interval_leaves_the_least_overlaps_out():
     a = assign(la.MaxIoU(0.5, (0.1, 0.5), "off"), ROW, [[0, 0, 10, 10]])
-    assert a.gt_index.tolist() == [[0, 0, B, B, I]]
+    assert a.gt_index.tolist() == [[0, 0, BG, BG, IG]]
     empty = assign(la.MaxIoU(0.5, (0.1, 0.5), "off"), ROW, [])
     assert empty.background.all()
 
@@ -38,12 +38,12 @@ TWO = [[0, 0, 10, 10], [0, 0, 10, 3]]
 @pytest.mark.parametrize(
     ("assigner", "expected", "reasons"),
     [
-        (la.MaxIoU(0.5, 0.4), [0, B], ["FINE", "LOST"]),
-        (la.MaxIoU.mmdet_retinanet(), [1, B], ["LOST", "RESCUED"]),
-        (la.MaxIoU.retinanet(), [0, B], ["FINE", "LOST"]),
-        (la.MaxIoU(0.5, 0.4, "label_only"), [0, B], ["FINE", "LOST"]),
-        (la.MaxIoU.ssd(), [1, B], ["LOST", "RESCUED"]),
-        (la.MaxIoU.rcnn(), [0, B], ["FINE", "REJECTED"]),
+        (la.MaxIoU(0.5, 0.4), [0, BG], ["FINE", "LOST"]),
+        (la.MaxIoU.mmdet_retinanet(), [1, BG], ["LOST", "RESCUED"]),
+        (la.MaxIoU.retinanet(), [0, BG], ["FINE", "LOST"]),
+        (la.MaxIoU(0.5, 0.4, "label_only"), [0, BG], ["FINE", "LOST"]),
+        (la.MaxIoU.ssd(), [1, BG], ["LOST", "RESCUED"]),
+        (la.MaxIoU.rcnn(), [0, BG], ["FINE", "REJECTED"]),
     ],
 )
 def test_who_gets_a_prior_that_two_objects_want(assigner, expected, reasons):
@@ -55,10 +55,10 @@ def test_who_gets_a_prior_that_two_objects_want(assigner, expected, reasons):
 def test_a_rescue_needs_its_least_overlap_and_takes_all_equal_priors():
     priors = [[0, 0, 10, 2], [0, 8, 10, 10], [0, 0, 10, 1], [50, 0, 60, 10]]
     box = [[0, 0, 10, 10]]
-    assert assign(la.MaxIoU(0.5, 0.1), priors, box).gt_index.tolist() == [[0, 0, I, B]]
-    assert assign(la.MaxIoU(0.5, 0.1, all_ties=False), priors, box).gt_index.tolist() == [[0, I, I, B]]
+    assert assign(la.MaxIoU(0.5, 0.1), priors, box).gt_index.tolist() == [[0, 0, IG, BG]]
+    assert assign(la.MaxIoU(0.5, 0.1, all_ties=False), priors, box).gt_index.tolist() == [[0, IG, IG, BG]]
     strict = assign(la.MaxIoU(0.5, 0.1, min_pos_iou=0.3), priors, box)
-    assert strict.gt_index.tolist() == [[I, I, I, B]]
+    assert strict.gt_index.tolist() == [[IG, IG, IG, BG]]
     assert la.Reason(int(strict.reason)) == la.Reason.REJECTED
 
 
@@ -80,13 +80,13 @@ def test_options_are_checked():
 def test_ignore_regions_hide_background_only():
     boxes = [[0, 0, 10, 10], [40, 0, 70, 20]]
     a = assign(la.MaxIoU(0.5, 0.4), ROW, boxes, iscrowd=[0, 1])
-    assert a.gt_index.tolist() == [[0, 0, I, B, I]]
+    assert a.gt_index.tolist() == [[0, 0, IG, BG, IG]]
     assert [la.Reason(r).name for r in a.reason.tolist()] == ["FINE", "IGNORED"]
     exact = assign(la.MaxIoU(0.5, 0.4, ignore_iof=None), ROW, boxes, iscrowd=[0, 1])
-    assert exact.gt_index.tolist() == [[0, 0, I, B, B]]
+    assert exact.gt_index.tolist() == [[0, 0, IG, BG, BG]]
     # half of the prior's own area: exactly enough
     half = [[0, 0, 10, 10], [55, 0, 70, 20]]
-    assert assign(la.MaxIoU(0.5, 0.4), ROW, half, iscrowd=[0, 1]).gt_index.tolist() == [[0, 0, I, B, I]]
+    assert assign(la.MaxIoU(0.5, 0.4), ROW, half, iscrowd=[0, 1]).gt_index.tolist() == [[0, 0, IG, BG, IG]]
 
 
 def test_invalid_priors_take_no_part():
@@ -94,4 +94,4 @@ def test_invalid_priors_take_no_part():
     valid = torch.tensor([[False, True, True, True, True]])
     priors = la.Priors(priors.boxes, priors.level_sizes, valid=valid)
     gt = la.GroundTruth.from_list([{"boxes": [[0, 0, 10, 10]], "labels": [0]}])
-    assert la.MaxIoU(0.7, 0.5)(priors, gt).gt_index.tolist() == [[I, 0, B, B, B]]
+    assert la.MaxIoU(0.7, 0.5)(priors, gt).gt_index.tolist() == [[IG, 0, BG, BG, BG]]

@@ -49,7 +49,7 @@ def test_objects_that_lose_all_priors_say_so():
 
 def test_options_are_checked():
     a = la.MaxIoU()(grid(), ground_truth())
-    with pytest.raises(ValueError, match="0 <= positive_fraction <= 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"0 <= positive_fraction <= 1, got 1\.5"):
         la.sample_balanced(a, 4, 1.5)
     with pytest.raises(ValueError, match="`num` > 0"):
         la.sample_balanced(a, 0)

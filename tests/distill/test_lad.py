@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from tests.scenes import grid, ground_truth, predictions
 
 import labelassign as la
+from tests.scenes import grid, ground_truth, predictions
 
 
 @pytest.mark.parametrize("inner", [la.PAA(), la.PAA.mmdet(), la.PAA(shared="overlap")])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from labelassign.geometry import centres
-from labelassign.ops.blocks import pack, row_blocks
+from labelassign.ops.blocks import pack, row_blocks, unpack
 
 
 def nearest(
@@ -19,23 +19,24 @@ def nearest(
     topk: int,
 ) -> Tensor:
     """See `labelassign.ops.nearest`."""
-    points, targets = centres(prior_boxes), centres(gt_boxes)
-    never = torch.iinfo(torch.int64).max
-    out = torch.full((gt_boxes.shape[0], len(level_sizes), topk), -1, dtype=torch.int64, device=gt_boxes.device)
+    rows, device = gt_boxes.shape[0], gt_boxes.device
+    targets, points = centres(gt_boxes), centres(prior_boxes)
+    # what is not finite is infinitely far away, and that is never chosen
+    points = torch.where(torch.isfinite(prior_boxes).all(-1, keepdim=True), points, torch.inf)
+    out = torch.full((rows, len(level_sizes), topk), -1, dtype=torch.int64, device=device)
     begin = 0
     for level, size in enumerate(level_sizes):
-        index = torch.arange(begin, begin + size, device=gt_boxes.device)
-        for part in row_blocks(gt_boxes.shape[0], size) if size else ():
-            image = image_of[part]
-            near = points[index] if points.dim() == 2 else points[image][:, index]
+        index = torch.arange(begin, begin + size, device=device)
+        for part in row_blocks(rows, size) if size else ():
+            near = points[..., begin : begin + size, :]
+            near = near if points.dim() == 2 else near[image_of[part]]
             # squares summed in float32 without contraction; no root, which would only add ties
             dx, dy = near[..., 0] - targets[part, None, 0], near[..., 1] - targets[part, None, 1]
             distance = dx.square_().add_(dy.square_())
-            allowed = usable[part, None] & torch.isfinite(distance)
             if valid is not None:
-                allowed = allowed & valid[image][:, index]
-            key = torch.where(allowed, pack(distance.nan_to_num_(nan=0.0), index), never)
-            key = key.topk(min(topk, size), dim=1, largest=False, sorted=True).values
-            out[part, level, : key.shape[1]] = torch.where(key < never, key & 0xFFFFFFFF, -1)
+                distance.masked_fill_(~valid[image_of[part], begin : begin + size], torch.inf)
+            key = pack(distance, index).topk(min(topk, size), dim=1, largest=False, sorted=True).values
+            far, prior = unpack(key)
+            out[part, level, : key.shape[1]] = torch.where(usable[part, None] & torch.isfinite(far), prior, -1)
         begin += size
     return out

@@ -15,25 +15,26 @@ _SMALLEST = 1e-12  # probabilities are kept this far from 0 and 1, so that their
 def focal_terms(scores: Tensor, label: Tensor, scores_are: str, alpha: float, gamma: float) -> Tensor:
     """Focal loss against the one-hot of `label`, summed over classes `[M]`, float64; scores `[M, C]` of any float.
 
-    Lin et al., 2017, arXiv:1708.02002, equation 5.
+    Lin et al., 2017, arXiv:1708.02002, equation 5: the sum over all other classes, then the class itself.
     """
-    x = scores.double()
+    x, column = scores.double(), label[:, None]
     if scores_are == "sigmoid_logits":
-        decay = torch.exp(-x.abs())
-        low = decay / (1 + decay)
-        p, q = torch.where(x >= 0, 1 - low, low), torch.where(x >= 0, low, 1 - low)
-        minus_log_q = torch.log1p(decay) + x.clamp(min=0)
-        minus_log_p = minus_log_q - x
+        own = x.gather(1, column)
+        hit = torch.sigmoid(-own).pow(gamma) * _softplus(-own)
+        miss = torch.sigmoid(x).pow_(gamma).mul_(_softplus(x))
     else:
         if scores_are == "softmax_logits":
             x = x.softmax(-1)[:, :-1]  # the last column is "no object"
         p = x.clamp(_SMALLEST, 1 - _SMALLEST)
-        q = 1 - p
-        minus_log_p, minus_log_q = -torch.log(p), -torch.log1p(-p)
-    column = label[:, None]
-    hit = alpha * q.gather(1, column).pow(gamma) * minus_log_p.gather(1, column)
-    miss = (1 - alpha) * p.pow(gamma) * minus_log_q
-    return miss.scatter(1, column, hit).sum(1)
+        own = p.gather(1, column)
+        hit = (1 - own).pow(gamma) * -torch.log(own)
+        miss = p.pow(gamma) * -torch.log1p(-p)
+    return (1 - alpha) * miss.scatter(1, column, 0.0).sum(1) + alpha * hit[:, 0]
+
+
+def _softplus(x: Tensor) -> Tensor:
+    """log(1 + exp(x)) to the last bits of float64: beyond 40 the rest is below them."""
+    return torch.nn.functional.softplus(x, threshold=40)
 
 
 def pair_cost(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelassign.ops.blocks import pack
-
-_LOW32 = 0xFFFFFFFF
+from labelassign.ops.blocks import pack, unpack
 
 
 def resolve(
@@ -23,6 +21,6 @@ def resolve(
     doubt = torch.zeros(images * priors + 1, dtype=torch.int64, device=prior.device)
     doubt = doubt.scatter_reduce_(0, place, (state < 0).long().flatten(), "amax")[:-1]
     owned = owner < never
-    index = torch.where(owned, owner & _LOW32, -1 - doubt)
-    won = torch.where(owned, (owner >> 32).to(torch.int32).view(torch.float32), 0.0)
-    return index.view(images, priors), won.view(images, priors)
+    won, row = unpack(owner)
+    index = torch.where(owned, row, -1 - doubt)
+    return index.view(images, priors), torch.where(owned, won, 0.0).view(images, priors)
