@@ -10,7 +10,6 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner, Draft, usable_rows
-from labelassign.geometry import centres, margin, paired_iou
 from labelassign.ops.nearest import nearest
 from labelassign.ops.resolve import resolve
 from labelassign.structures import GroundTruth, Predictions, Priors, Reason
@@ -77,13 +76,9 @@ class ATSS(Assigner):
         topk = self.topk * (priors.per_cell if self.times_per_cell else 1)
         usable = usable_rows(gt, predictions)
         where = (priors.boxes, priors.valid, gt.boxes, usable, image, list(priors.level_sizes), topk)
-        prior = nearest(*where).flatten(1)
+        prior, iou, inside = (t.flatten(1) for t in nearest(*where))
         present = prior >= 0
-        safe = prior.clamp(min=0)
-        boxes = priors.boxes[safe] if priors.boxes.dim() == 2 else priors.boxes[image[:, None], safe]
-        iou = torch.where(present, paired_iou(boxes, gt.boxes[:, None]), 0.0)
-        kept = present & (iou >= self._threshold(iou, present)[:, None])
-        kept = kept & (margin(centres(boxes), gt.boxes[:, None]) > self.margin)
+        kept = present & (iou >= self._threshold(iou, present)[:, None]) & (inside > self.margin)
         # the highest overlap wins: 1 - IoU would round, so the key is the distance of the float32 bit patterns
         key = (_ONE_BITS - iou.view(torch.int32)).clamp(min=0).view(torch.float32)
         index, won = resolve(prior, kept.to(torch.int8), key, image, gt.num_images, priors.count)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelassign.geometry import centres
-from labelassign.ops.blocks import pack, row_blocks, unpack
+from labelassign.geometry import centres, margin, paired_iou
+from labelassign.ops.blocks import pack, row_blocks, tame, unpack
 
 
 def nearest(
@@ -17,9 +17,10 @@ def nearest(
     image_of: Tensor,
     level_sizes: list[int],
     topk: int,
-) -> Tensor:
+) -> tuple[Tensor, Tensor, Tensor]:
     """See `labelassign.ops.nearest`."""
     rows, device = gt_boxes.shape[0], gt_boxes.device
+    gt_boxes = tame(gt_boxes)
     targets, points = centres(gt_boxes), centres(prior_boxes)
     # what is not finite is infinitely far away, and that is never chosen
     points = torch.where(torch.isfinite(prior_boxes).all(-1, keepdim=True), points, torch.inf)
@@ -39,4 +40,9 @@ def nearest(
             far, prior = unpack(key)
             out[part, level, : key.shape[1]] = torch.where(usable[part, None] & torch.isfinite(far), prior, -1)
         begin += size
-    return out
+    boxes = tame(prior_boxes)
+    safe = out.clamp(min=0)
+    chosen = boxes[safe] if boxes.dim() == 2 else boxes[image_of[:, None, None], safe]
+    held, objects = out >= 0, gt_boxes[:, None, None]
+    iou = torch.where(held, paired_iou(chosen, objects), 0.0)
+    return out, iou, torch.where(held, margin(centres(chosen), objects), -torch.inf)
