@@ -10,7 +10,8 @@ from labelassign.coders import DeltaCoder, DFLCoder, LTRBCoder, decode_dfl, deco
 from labelassign.costs import FocalIoU
 from labelassign.distill.coins import Fixed, Random
 from labelassign.distill.colad import CoLAD
-from labelassign.distill.criteria import Criterion, FisherScore, Indicator, MeanCost, StdMean
+from labelassign.distill.criteria import Criterion, Indicator
+from labelassign.distill.indicators import FisherScore, MeanCost, StdMean
 from labelassign.distill.lad import LAD
 from labelassign.mixture import Mixture, Separation
 from labelassign.ops import Explanation, explain

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.assigners.base import Assigner, Draft, usable_rows
+from labelassign.assigners.base import Assigner
+from labelassign.assigners.draft import Draft, usable_rows
 from labelassign.ops.nearest import nearest
 from labelassign.ops.resolve import resolve
 from labelassign.structures import GroundTruth, Predictions, Priors, Reason
@@ -41,7 +42,7 @@ class ATSS(Assigner):
 
     Example:
         >>> la.ATSS(topk=9)(priors, gt).per_gt_count.tolist()
-        [9, 7, 4]
+        [4, 3, 2]
     """
 
     topk: int = 9

@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import final
 
 import torch
 from torch import Tensor
 
 from labelassign.assigners import inputs
+from labelassign.assigners.draft import Draft, usable_rows
 from labelassign.ops.cover import cover
 from labelassign.structures import BACKGROUND, IGNORE, Assignment, GroundTruth, Predictions, Priors, Reason
 from labelassign.structures.targets import count_rows
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A method's own answer, before the base has done what is common to all.
-
-    Attributes:
-        gt_index: `[B, N]`, as in `Assignment`.
-        quality: `[B, N]`, in 0..1.
-        reason: `[G]`, why a row would own nothing; RESCUED marks rows that only a rescue served.
-        cls_target: soft scores of positives `[B, N]`; None means 1.
-        diagnostics: named tensors.
-        row_diagnostics: named tensors with one entry per ground truth, `[G, ...]`.
-    """
-
-    gt_index: Tensor
-    quality: Tensor
-    reason: Tensor
-    cls_target: Tensor | None = None
-    # not `dict[str, Tensor]`: torch.compile cannot call that alias
-    diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
-    row_diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
 
 
 class Assigner(ABC):
@@ -132,12 +109,6 @@ class Assigner(ABC):
             offsets=gt.offsets.clone(),
             diagnostics={**draft.diagnostics, **{k: v[:rows].clone() for k, v in draft.row_diagnostics.items()}},
         )
-
-
-def usable_rows(gt: GroundTruth, predictions: Predictions | None = None) -> Tensor:
-    """Rows that may own priors `[G]`: not padding, not ignored, well formed."""
-    classes = None if predictions is None else predictions.num_classes
-    return gt.in_use & ~gt.ignore & gt.well_formed(classes)
 
 
 def _final_reason(reason: Tensor, count: Tensor, gt: GroundTruth, usable: Tensor) -> Tensor:

@@ -9,13 +9,21 @@ from typing import NamedTuple, final
 import torch
 from torch import Tensor
 
-from labelassign.assigners.base import Assigner, Draft
+from labelassign.assigners.base import Assigner
+from labelassign.assigners.draft import Draft
 from labelassign.ops.resolve import resolve
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors, Reason
 
 
 class Decision(NamedTuple):
-    """state `[G, L, K]` int8 (1 keep, 0 drop, -1 leave out of the loss) and named diagnostics `[G, ...]`."""
+    """What `_decide` returns: state `[G, L, K]` int8 (1 keep, 0 drop, -1 leave out of the loss), named diagnostics.
+
+    Every diagnostic has one entry per ground truth, `[G, ...]`.
+
+    Example:
+        >>> la.Decision(torch.ones(3, 2, 9, dtype=torch.int8), {}).state.shape
+        torch.Size([3, 2, 9])
+    """
 
     state: Tensor
     diagnostics: Mapping[str, Tensor]

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.assigners.base import Assigner, Draft, usable_rows
+from labelassign.assigners.base import Assigner
+from labelassign.assigners.draft import Draft, usable_rows
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF, match
 from labelassign.structures import BACKGROUND, IGNORE, GroundTruth, Predictions, Priors, Reason
 
@@ -49,7 +50,7 @@ class MaxIoU(Assigner):
 
     Example:
         >>> la.MaxIoU(pos_iou=0.5, neg_iou=0.4)(priors, gt).per_gt_count.tolist()
-        [5, 1, 1]
+        [4, 4, 5]
     """
 
     pos_iou: float = 0.5

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.assigners.base import Assigner, Draft
+from labelassign.assigners.base import Assigner
 from labelassign.assigners.cost_based import CostAssigner
+from labelassign.assigners.draft import Draft
 from labelassign.assigners.paa import PAA
-from labelassign.distill.criteria import Choice, Criterion, StdMean
+from labelassign.distill.criteria import Choice, Criterion
+from labelassign.distill.indicators import StdMean
 from labelassign.distill.lad import require_costs
 from labelassign.distill.units import GRANULARITIES, Units
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors

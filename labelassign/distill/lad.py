@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.assigners.base import Assigner, Draft
+from labelassign.assigners.base import Assigner
 from labelassign.assigners.cost_based import CostAssigner
+from labelassign.assigners.draft import Draft
 from labelassign.structures import GroundTruth, Predictions, Priors
 
 

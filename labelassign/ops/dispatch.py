@@ -27,6 +27,10 @@ class Explanation:
         op: name of the op.
         path: "triton", "native" or "reference".
         refusals: the reason of every other path.
+
+    Example:
+        >>> la.explain("match").refusals["native"]
+        'no native implementation of match is part of this installation'
     """
 
     op: str

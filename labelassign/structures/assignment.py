@@ -34,7 +34,7 @@ class Assignment(Record):
     Example:
         >>> a = la.ATSS()(priors, gt)
         >>> a
-        Assignment(2 images, 400 priors: 20 positive, 780 background, 0 ignored; 3 objects, 0 without priors)
+        Assignment(2 images, 400 priors: 9 positive, 791 background, 0 ignored; 3 objects, 0 without priors)
     """
 
     gt_index: Int[Tensor, "B N"]

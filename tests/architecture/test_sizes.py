@@ -7,7 +7,7 @@ import tokenize
 from tests.architecture.source import ROOT, python_files, shown, text_files, tree
 
 FILES = python_files("labelassign", "tests", "benchmarks", "examples", "docs")
-FILE_LINES, FUNCTION_LINES, KERNEL_LINES = 150, 40, 120
+FILE_LINES, TEST_LINES, FUNCTION_LINES, KERNEL_LINES = 150, 300, 40, 120  # a test file is a list of cases
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 # Spelled in two halves, so that this file does not find itself.
 UNFINISHED = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
@@ -51,7 +51,8 @@ def bare_not_implemented(source):
 
 def test_files_are_short():
     sizes = {shown(p): len(p.read_text(encoding="utf-8").splitlines()) for p in FILES if not is_kernel_file(p)}
-    assert not {name: size for name, size in sizes.items() if size > FILE_LINES}
+    limits = {name: TEST_LINES if name.startswith("tests/") else FILE_LINES for name in sizes}
+    assert not {name: size for name, size in sizes.items() if size > limits[name]}
 
 
 def test_functions_are_short():

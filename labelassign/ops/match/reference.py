@@ -59,9 +59,8 @@ def match(
     iou, row = unpack(key[:images])
     found = (key[:images] >= 0) if valid is None else (key[:images] >= 0) & valid
     claim = claim.view(images + 1, n)[:images]
-    owner = LOW32 - unpack(claim)[1] if rescue == RESCUE_HIGHEST else claim
-    iou = torch.where(found, iou, 0.0)
-    return iou, torch.where(found, LOW32 - row, -1), best, torch.where(claim >= 0, owner, -1)
+    owner = torch.where(claim >= 0, LOW32 - unpack(claim)[1], -1) if rescue == RESCUE_HIGHEST else claim.clone()
+    return torch.where(found, iou, 0.0), torch.where(found, LOW32 - row, -1), best, owner
 
 
 def members(

@@ -69,6 +69,15 @@ def pair_cost(
     return cost, overlap
 
 
+def level_of(prior: Tensor, level_sizes: list[int]) -> Tensor:
+    """The level of each prior."""
+    level, edge = torch.zeros_like(prior), 0
+    for size in level_sizes[:-1]:
+        edge += size
+        level += prior >= edge
+    return level
+
+
 def rank(
     row: Tensor,
     prior: Tensor,
@@ -93,21 +102,16 @@ def rank(
     present, safe = row >= 0, row.clamp(min=0)
     terms = (scores_are, alpha, gamma, generalized, iou_weight)
     cost, iou = pair_cost(scores, boxes, gt_boxes, gt_labels, image_of, safe, prior, *terms)
-    level = torch.zeros_like(prior)
-    edge = 0
-    for size in level_sizes[:-1]:
-        edge += size
-        level += prior >= edge
     usable = present & torch.isfinite(cost)
+    refused = torch.zeros(images, dtype=torch.int64, device=scores.device)
+    refused.scatter_add_(0, image_of[safe], (present & ~usable).long())
     groups = rows * levels
-    group = torch.where(usable, safe * levels + level, groups)
+    group = torch.where(usable, safe * levels + level_of(prior, level_sizes), groups)
     place = cheapest(group, cost, groups, topk)
     held = place >= 0
     prior, cost, iou = (torch.cat([t, t.new_zeros(1)]) for t in (prior, cost, iou))  # place -1 reads the last entry
     # by size of overlap instead of cost: what a dynamic k adds up
     largest = cheapest(group, -iou[:-1], groups, overlaps) if overlaps else place[:, :0]
-    refused = torch.zeros(images, dtype=torch.int64, device=scores.device)
-    refused.scatter_add_(0, image_of[safe], (present & ~usable).long())
     return (
         torch.where(held, prior[place], -1).view(rows, levels, topk),
         torch.where(held, cost[place], torch.inf).view(rows, levels, topk),

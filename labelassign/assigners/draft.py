@@ -1,0 +1,43 @@
+"""What a method hands to the base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from labelassign.structures import GroundTruth, Predictions
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A method's own answer, before the base has done what is common to all.
+
+    Attributes:
+        gt_index: `[B, N]`, as in `Assignment`.
+        quality: `[B, N]`, in 0..1.
+        reason: `[G]`, why a row would own nothing; RESCUED marks rows that only a rescue served.
+        cls_target: soft scores of positives `[B, N]`; None means 1.
+        diagnostics: named tensors.
+        row_diagnostics: named tensors with one entry per ground truth, `[G, ...]`.
+
+    Example:
+        >>> nothing = torch.full((2, 400), la.BACKGROUND)
+        >>> la.Draft(nothing, torch.zeros(2, 400), torch.full((3,), la.Reason.REJECTED)).cls_target is None
+        True
+    """
+
+    gt_index: Tensor
+    quality: Tensor
+    reason: Tensor
+    cls_target: Tensor | None = None
+    # not `dict[str, Tensor]`: torch.compile cannot call that alias
+    diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
+    row_diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
+
+
+def usable_rows(gt: GroundTruth, predictions: Predictions | None = None) -> Tensor:
+    """Rows that may own priors `[G]`: not padding, not ignored, well formed."""
+    classes = None if predictions is None else predictions.num_classes
+    return gt.in_use & ~gt.ignore & gt.well_formed(classes)
