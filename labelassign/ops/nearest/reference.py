@@ -40,7 +40,7 @@ def nearest(
             far, prior = unpack(key)
             out[part, level, : key.shape[1]] = torch.where(usable[part, None] & torch.isfinite(far), prior, -1)
         begin += size
-    boxes = tame(prior_boxes)
+    boxes = tame(prior_boxes if begin else prior_boxes.new_zeros(1, 4))  # without priors any box serves to be masked
     safe = out.clamp(min=0)
     chosen = boxes[safe] if boxes.dim() == 2 else boxes[image_of[:, None, None], safe]
     held, objects = out >= 0, gt_boxes[:, None, None]
