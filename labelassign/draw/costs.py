@@ -16,6 +16,8 @@ from labelassign.structures.arrays import as_tensor
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+TICK_UP = 2
+"""matplotlib's number of the marker that stands on its point."""
 _LOOKS: tuple[tuple[int, str, dict[str, Any]], ...] = (
     (1, "positive", {"color": style.LOW, "alpha": 0.75}),
     (-1, "left out of the loss", {"color": "white", "edgecolor": style.REST, "hatch": "//"}),
@@ -49,7 +51,7 @@ def mixture(costs: Any, fit: MixtureFit, state: Any, *, row: int = 0, title: str
         >>> fit = la.Mixture().fit(costs, count)
         >>> figure = draw.mixture(costs, fit, torch.tensor([[1, 1, 0, 0, 0]]))
         >>> figure.axes[0].get_title(loc="left")
-        '2 of 5 candidates positive: cost ≤ 0.2'
+        '2 of 5 candidates positive (cost ≤ 0.2)'
     """
     who = "draw.mixture"
     cost, kept = as_tensor(who, "costs", costs), as_tensor(who, "state", state)
@@ -86,7 +88,7 @@ def _histogram(axes: Any, cost: Tensor, kept: Tensor) -> float:
             axes.bar(edges[:-1], height, edges[1] - edges[0], base, align="edge", label=f"{name} ({len(own)})", **look)
             base = base + height
     axes.set_ylim(0, 1.35 * float(base.max()))
-    axes.plot(cost, torch.zeros_like(cost), "|", color="black", markersize=14, clip_on=False)
+    axes.plot(cost, torch.zeros_like(cost), linestyle="", marker=TICK_UP, color="black", markersize=9)
     return edges[1] - edges[0]
 
 
@@ -108,4 +110,4 @@ def _boundary(axes: Any, cost: Tensor, kept: Tensor) -> str:
     beyond = cost[(kept != 1) & (cost > dearest)]
     line = (dearest + float(beyond.min())) / 2 if len(beyond) else dearest
     axes.axvline(line, color="black", linestyle="--", linewidth=1.5, label="separation")
-    return f": cost ≤ {dearest:.3g}"
+    return f" (cost ≤ {dearest:.3g})"

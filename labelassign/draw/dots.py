@@ -33,6 +33,7 @@ def assignment(
     Dots grow with the level of their prior. Objects without priors are red and say why; ignored regions are dashed.
 
     Source: after the picture of tools/visualize_assign.py in YOLOX (Megvii, Apache-2.0).
+
     Arguments:
         image: `[3, H, W]` or `[H, W, 3]`, uint8 or floats in 0..1, from any DLPack library.
         priors: those of the call; not queries, which have no place.
@@ -51,7 +52,7 @@ def assignment(
     Example:
         >>> from labelassign import draw
         >>> draw.assignment(torch.zeros(3, 128, 160), priors, gt, a, title="MaxIoU").axes[0].get_title(loc="left")
-        'MaxIoU: 12 positive priors, 2 of 2 objects served'
+        'MaxIoU: 7 positive priors, 2 of 2 objects served'
     """
     who = "draw.assignment"
     if priors.kind == "queries":
@@ -60,8 +61,8 @@ def assignment(
         checks.fail(who, f"`image_index` in 0..{gt.num_images - 1}", image_index, "Count images from 0.")
     shown = style.pixels(who, image)
     height, width = shown.shape[:2]
-    figure, axes = style.canvas(10, 10 * height / max(width, 1) + 0.5)
-    axes.imshow(style.subdued(shown), extent=(0, width, height, 0), interpolation="nearest")
+    figure, axes = style.canvas(10, 10 * height / max(width, 1) + 0.65)
+    axes.imshow(style.subdued(shown), extent=(0, width, height, 0), interpolation="bilinear")
     axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     start, stop = (int(v) for v in assignment.offsets[image_index : image_index + 2])
     boxes, reasons = gt.boxes[start:stop].cpu(), [Reason(int(r)) for r in assignment.reason[start:stop]]
@@ -85,9 +86,18 @@ def _object(axes: Any, box: list[float], reason: Reason, colour: str, served: bo
         look = {"edgecolor": "0.8", "linewidth": 1.4, "linestyle": (0, (4, 3))}
     elif not served:
         look = {"edgecolor": style.MISSING, "linewidth": 3.0}
-        place = {"color": "white", "fontsize": 11, "weight": "bold", "ha": "left", "va": "bottom", "clip_on": True}
-        axes.text(x, y, WHY[reason], bbox={"facecolor": style.MISSING, "linewidth": 0, "pad": 1.5}, **place)
+        _words(axes, x, y, right, WHY[reason])
     axes.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, **look))
+
+
+def _words(axes: Any, x: float, y: float, right: float, words: str) -> None:
+    """Above the box, or in its upper edge where there is no room above; flush right near the right border."""
+    width, height = axes.get_xlim()[1], axes.get_ylim()[0]
+    late, high = x > 0.8 * width, y < 0.04 * height
+    place = {"ha": "right" if late else "left", "va": "top" if high else "bottom", "clip_on": True}
+    look = {"color": "white", "fontsize": 11, "weight": "bold"}
+    patch = {"facecolor": style.MISSING, "linewidth": 0, "pad": 1.5}
+    axes.text(min(right, width) if late else max(x, 0), max(y, 0), words, bbox=patch, zorder=4, **place, **look)
 
 
 def _dots(axes: Any, priors: Priors, owner: Tensor, colour: list[str], image_index: int) -> int:
@@ -99,11 +109,17 @@ def _dots(axes: Any, priors: Priors, owner: Tensor, colour: list[str], image_ind
     own = [colour[i] for i in owner[which].tolist()]
     axes.scatter(spots[:, 0], spots[:, 1], s=sizes, c=own, zorder=3, **_EDGE)
     if len(priors.level_sizes) > 1:
-        for i in range(len(priors.level_sizes)):
-            axes.scatter([], [], s=_size(i), c="white", label=f"level {i}", **_EDGE)
+        for i, name in enumerate(_level_names(priors)):
+            axes.scatter([], [], s=_size(i), c="white", label=name, **_EDGE)
         place = {"loc": "upper right", "bbox_to_anchor": (1, -0.005), "borderaxespad": 0}
         axes.legend(ncols=len(priors.level_sizes), fontsize=12, frameon=False, **place)
     return len(own)
+
+
+def _level_names(priors: Priors) -> list[str]:
+    if priors.strides is None:
+        return [f"level {i}" for i in range(len(priors.level_sizes))]
+    return [f"stride {float(own[0]):g}" if len(own) else "empty" for own in priors.strides.split(priors.level_sizes)]
 
 
 def _size(level: int) -> float:

@@ -55,11 +55,11 @@ def pixels(who: str, image: Any) -> Any:
     tensor = tensor.permute(1, 2, 0) if tensor.shape[2] != 3 else tensor
     scaled = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
     low, high = (float(v) for v in scaled.aminmax()) if scaled.numel() else (0.0, 0.0)
-    if not (0 <= low and high <= 1):
+    if low < 0 or high > 1 or low != low:
         checks.fail(who, "`image` as uint8 or floats in 0..1", f"values {low:.3g} to {high:.3g}", "Undo the scaling.")
     return scaled.numpy()
 
 
 def subdued(shown: Any) -> Any:
     """Darker and half grey, so that colours drawn on it stand out."""
-    return 0.6 * (shown + shown.mean(axis=2, keepdims=True)) / 2
+    return 0.7 * (shown + shown.mean(axis=2, keepdims=True)) / 2

@@ -56,9 +56,7 @@ BOXES = {
     "huge": [[-1e30, -1e30, 1e30, 1e30], [0, 0, 1e30, 1e30]],
     "tiny": [[30.0, 30, 30 + 1e-5, 30 + 1e-5]],
     "the same twice": [[20.0, 20, 60, 60], [20, 20, 60, 60]],
-    "more objects than priors": [
-        [i % 20 * 8.0, i // 20 * 8.0, i % 20 * 8 + 20.0, i // 20 * 8 + 20.0] for i in range(500)
-    ],
+    "more objects than priors": [[x * 8.0, y * 8.0, x * 8 + 20.0, y * 8 + 20.0] for y in range(25) for x in range(20)],
 }
 
 

@@ -16,7 +16,7 @@ def _area(corners: Tensor) -> Tensor:
 
 def _ratio(part: Tensor, whole: Tensor, eps: float) -> Tensor:
     # A plain floor under `whole` would leave a gradient of part's slope / eps, up to 1e8 per pixel, on empty boxes.
-    return torch.where(whole > eps, part / whole.clamp_min(eps), 0.0)
+    return torch.where(whole <= eps, 0.0, part / whole.clamp_min(eps))  # a NaN stays one
 
 
 def generalised_iou_loss(
@@ -26,7 +26,7 @@ def generalised_iou_loss(
 
     Equals: torchvision.ops.generalized_box_iou_loss up to its additive 1e-7 (tests/distill). Differs: a union or an
     enclosing box of at most `eps` counts as no overlap and no penalty (loss 1, gradient 0), so that the gradient stays
-    finite for boxes without area; inverted boxes (x2 < x1) have area 0.
+    finite for boxes without area; inverted boxes (x2 < x1) have area 0. NaN gives NaN.
 
     Source: Rezatofighi et al., "Generalized Intersection over Union", CVPR 2019, arXiv:1902.09630, algorithm 1.
 
@@ -61,8 +61,7 @@ def generalised_iou_loss(
     inter = _area(torch.cat((high[..., :2], low[..., 2:]), dim=-1))
     hull = _area(torch.cat((low[..., :2], high[..., 2:]), dim=-1))
     union = _area(a) + _area(b) - inter
-    loss = 1 - _ratio(inter, union, eps) + _ratio(hull - union, hull, eps)
-    return loss.clamp_min(0.0)  # the union of nearly identical boxes may round above their enclosing box
+    return 1 - _ratio(inter, union, eps) + _ratio(hull - union, hull, eps)
 
 
 def localisation_distillation(

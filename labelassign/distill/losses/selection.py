@@ -31,14 +31,17 @@ class PackedObjects(Protocol):
     @property
     def boxes(self) -> Tensor:
         """[G, 4] xyxy, pixels."""
+        ...
 
     @property
     def offsets(self) -> Tensor:
         """[B + 1] integers, non-decreasing, from 0."""
+        ...
 
     @property
     def ignore(self) -> Tensor:
         """[G] bool: regions that are not objects (crowds)."""
+        ...
 
 
 def _check(who: str, teacher_boxes: Tensor, gt: PackedObjects) -> None:
@@ -98,14 +101,13 @@ def select_boxes(
     _check(who, teacher_boxes, gt)
     rows = torch.arange(gt.boxes.shape[0], device=gt.boxes.device)
     image = torch.searchsorted(gt.offsets, rows, right=True).sub(1).clamp(0, teacher_boxes.shape[0] - 1)
-    is_object = (rows < gt.offsets[-1]) & ~gt.ignore & gt.boxes.isfinite().all(-1)
+    is_object = (rows < gt.offsets[-1]) & ~gt.ignore
     objects = gt.boxes.float()[:, None]
-    finite = teacher_boxes.isfinite().all(-1)
     pieces: list[Tensor] = []
     for boxes in teacher_boxes.float().split(max(1, max_pairs // max(1, len(rows))), dim=1):
         iou = paired_iou(objects, boxes[image])
-        # Compared before the maximum: a NaN overlap (two boxes without area) is not greater, and so cannot spread.
+        # Compared before the maximum: the NaN overlap of a broken box is not greater, and so cannot spread.
         close = torch.where((iou > min_iou) & is_object[:, None], iou, 0.0)
         best = torch.zeros_like(boxes[..., 0])
         pieces.append(best.scatter_reduce(0, image[:, None].expand_as(close), close, "amax"))
-    return torch.cat(pieces, dim=1).where(finite, 0.0)
+    return torch.cat(pieces, dim=1)
