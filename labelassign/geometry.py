@@ -49,13 +49,17 @@ def pairwise_iou(a: Float[Tensor, "*#n N 4"], b: Float[Tensor, "*#n M 4"]) -> Fl
 
 
 def paired_giou(a: Float[Tensor, "*#n 4"], b: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
-    """Generalised IoU (Rezatofighi et al., 2019) of boxes at the same place; in -1..1, NaN where a box has one."""
+    """Generalised IoU (Rezatofighi et al., 2019) of boxes at the same place; in -1..1, NaN where a box has one.
+
+    A box with corners out of order has no area here: by the formula, one turned over twice could score above 1.
+    """
     a, b = a.float(), b.float()
     inner = _intersection(a, b)
-    union = area(a) + area(b) - inner
+    union = _sides(a[..., 0], a[..., 2]) * _sides(a[..., 1], a[..., 3])
+    union = union + _sides(b[..., 0], b[..., 2]) * _sides(b[..., 1], b[..., 3]) - inner
     low, high = torch.minimum(a[..., :2], b[..., :2]), torch.maximum(a[..., 2:], b[..., 2:])
     hull = (high[..., 0] - low[..., 0]) * (high[..., 1] - low[..., 1])
-    return _ratio(inner, union) - _ratio(hull - union, hull)
+    return (_ratio(inner, union) - _ratio(hull - union, hull)).clamp(-1, 1)
 
 
 def covered(boxes: Float[Tensor, "*#n 4"], regions: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:

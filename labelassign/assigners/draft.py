@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
-from labelassign.structures import GroundTruth, Predictions
+from labelassign.structures import GroundTruth, Predictions, Priors
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,10 @@ def usable_rows(gt: GroundTruth, predictions: Predictions | None = None) -> Tens
     """Rows that may own priors `[G]`: not padding, not ignored, well formed."""
     classes = None if predictions is None else predictions.num_classes
     return gt.in_use & ~gt.ignore & gt.well_formed(classes)
+
+
+def reached_rows(priors: Priors, gt: GroundTruth) -> Tensor:
+    """Rows whose image has any valid prior `[G]`."""
+    if priors.valid is None:
+        return torch.full_like(gt.ignore, priors.count > 0)
+    return priors.valid.any(1)[gt.image_of]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner
-from labelassign.assigners.draft import Draft, usable_rows
+from labelassign.assigners.draft import Draft, reached_rows, usable_rows
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF, match
 from labelassign.structures import BACKGROUND, IGNORE, GroundTruth, Predictions, Priors, Reason
 
@@ -133,10 +133,10 @@ class MaxIoU(Assigner):
         enough = (iou >= self.pos_iou) & (row >= 0)
         index = torch.where(enough, row, index)
         index = torch.where(claim >= 0, claim if self.low_quality == "force_gt" else row, index)
-        return Draft(index, iou, self._reasons(best))
+        return Draft(index, iou, self._reasons(best, reached_rows(priors, gt)))
 
-    def _reasons(self, best: Tensor) -> Tensor:
-        needy = (best >= self.min_pos_iou) & ((best > 0) | self.zero_rescues)
+    def _reasons(self, best: Tensor, reached: Tensor) -> Tensor:
+        needy = (best >= self.min_pos_iou) & ((best > 0) | (self.zero_rescues & reached))
         short = torch.where(best > 0, Reason.REJECTED, Reason.NO_CANDIDATE)
         short = short if self.low_quality == "off" else torch.where(needy, Reason.RESCUED, short)
         return torch.where(best >= self.pos_iou, Reason.FINE, short)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.cost_based import CostAssigner, Decision
-from labelassign.assigners.draft import usable_rows
+from labelassign.assigners.draft import reached_rows, usable_rows
 from labelassign.costs import FocalIoU
 from labelassign.mixture import Mixture, Separation
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF, match, members
@@ -101,7 +101,8 @@ class PAA(CostAssigner):
             owner, best = self._partition(priors, gt, usable, rescue)
             row, prior = owner.flatten(), self._index(priors, gt.num_images)
             # whoever overlaps enough and owns nothing has lost its priors to objects that overlap them more
-            claims = (best >= self.pos_iou) | ((best > 0) & (rescue != RESCUE_OFF))
+            needy = (best > 0) | (self.zero_rescues & reached_rows(priors, gt))
+            claims = (best >= self.pos_iou) | (needy & (rescue != RESCUE_OFF))
             reason = torch.where(claims, Reason.LOST, Reason.NO_CANDIDATE)
         ranked = self.cost.rank(row, prior, priors, gt, predictions, self.topk)
         prior, cost, iou, best_iou, count, mean, variance, refused = ranked
