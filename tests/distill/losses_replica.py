@@ -4,12 +4,12 @@ Usage: python losses_replica.py RANK WORLD RENDEZVOUS_FILE OUTPUT_FILE
 """
 
 import sys
-from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
 
 from labelassign.distill.losses import HeadOutputs, SoftDistillation
+from labelassign.structures import GroundTruth
 
 
 def batch():
@@ -30,7 +30,7 @@ def part_of(images):
     mine = objects[images]
     rows = torch.cat(mine)
     offsets = torch.tensor([0, *map(len, mine)]).cumsum(0)
-    gt = SimpleNamespace(boxes=rows, offsets=offsets, ignore=torch.zeros(len(rows), dtype=torch.bool))
+    gt = GroundTruth(rows, torch.zeros(len(rows), dtype=torch.int64), offsets, torch.zeros(len(rows), dtype=torch.bool))
     return leaves, HeadOutputs(*(field[images] for field in teacher)), gt
 
 

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +18,7 @@ from labelassign.distill.losses import (
     localisation_distillation,
     select_boxes,
 )
+from labelassign.structures import GroundTruth
 
 REPLICA = Path(__file__).with_name("losses_replica.py")
 
@@ -34,7 +34,7 @@ def scene(images=2, priors=20, classes=3, objects=3, seed=0, ignore=False, branc
 
     rows = torch.tensor([0.0, 0, 10, 10]).repeat(images * objects, 1)
     offsets = torch.arange(images + 1) * objects
-    gt = SimpleNamespace(boxes=rows, offsets=offsets, ignore=torch.full((len(rows),), ignore))
+    gt = GroundTruth(rows, torch.zeros(len(rows), dtype=torch.int64), offsets, torch.full((len(rows),), ignore))
     return HeadOutputs(*network()), HeadOutputs(*network()), gt
 
 

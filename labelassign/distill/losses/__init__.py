@@ -19,12 +19,11 @@ from .boxes import generalised_iou_loss, localisation_distillation
 from .kl import focal_kl
 from .norms import soft_l1, soft_l2
 from .outputs import HeadOutputs
-from .selection import PackedObjects, select_boxes
+from .selection import select_boxes
 from .soft import SoftDistillation
 
 __all__ = [
     "HeadOutputs",
-    "PackedObjects",
     "SoftDistillation",
     "focal_kl",
     "generalised_iou_loss",

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import NoReturn
 
-import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
+
+from labelassign.checks import fail, values_visible
 
 # Probabilities a network multiplied together carry rounding; logits mistaken for probabilities lie further out.
 _SLACK = 1e-4
-
-
-def fail(who: str, expected: str, got: object, fix: str, error: type[Exception] = ValueError) -> NoReturn:
-    """Raise `error` with its four parts."""
-    raise error(f"{who}: expected {expected}, got {got}. {fix}")
 
 
 def number(who: str, name: str, value: object, *, low: float = 0.0, below: float = math.inf) -> None:
@@ -24,12 +18,6 @@ def number(who: str, name: str, value: object, *, low: float = 0.0, below: float
         fail(who, f"`{name}` to be a number", f"{value!r} ({type(value).__name__})", "Pass a Python float.", TypeError)
     if not low <= value < below:
         fail(who, f"`{name}` in [{low:g}, {below:g})", value, f"Change `{name}`.")
-
-
-def choice(who: str, name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Check that `value` is one of the named options."""
-    if value not in allowed:
-        fail(who, f"`{name}` to be one of {allowed}", repr(value), "Choose one of these.")
 
 
 def floats(who: str, name: str, value: object) -> Tensor:
@@ -72,7 +60,7 @@ def weight(who: str, value: object, student: Tensor) -> None:
 
 def probabilities(who: str, name: str, value: Tensor) -> None:
     """Check that the values lie in [0, 1], NaN aside, where looking at values costs no synchronisation."""
-    if value.device.type != "cpu" or torch.compiler.is_compiling() or isinstance(value, FakeTensor):
+    if not values_visible(value):
         return
     outside = (value < -_SLACK) | (value > 1 + _SLACK)
     if bool(outside.any()):

@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from labelassign.checks import choice
+
 from . import _checks as checks
 
 Kind = Literal["logits", "probs"]
@@ -26,9 +28,9 @@ def prepare(
     """
     checks.floats(who, "student", student)
     checks.floats(who, "teacher", teacher)
-    checks.choice(who, "inputs", inputs, KINDS)
+    choice(who, "inputs", inputs, KINDS)
     kind = inputs if teacher_is is None else teacher_is
-    checks.choice(who, "teacher_is", kind, KINDS)
+    choice(who, "teacher_is", kind, KINDS)
     checks.same(who, "teacher", teacher, "student", student)
     dtype = torch.promote_types(torch.promote_types(student.dtype, teacher.dtype), torch.float32)
     student, teacher = student.to(dtype), teacher.detach().to(dtype)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from labelassign.checks import fail
+
 from . import _checks as checks
 
 
@@ -104,7 +106,7 @@ def localisation_distillation(
     checks.same(who, "weight", weight, "student_boxes[..., 0]", student_boxes[..., 0])
     if isinstance(normalizer, Tensor):
         if normalizer.ndim != 0:
-            checks.fail(who, "`normalizer` to be a number or 0-d", list(normalizer.shape), "Reduce it first.")
+            fail(who, "`normalizer` to be a number or 0-d", list(normalizer.shape), "Reduce it first.")
     else:
         checks.number(who, "normalizer", normalizer, low=torch.finfo(torch.float32).tiny)
     looked_at = (weight != 0)[..., None]

@@ -9,6 +9,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from labelassign.checks import choice
+
 from . import _checks as checks
 from ._elementwise import REDUCTIONS, Kind, Reduction, prepare, reduced
 
@@ -116,7 +118,7 @@ def focal_kl(
     who = "focal_kl"
     checks.number(who, "gamma", gamma)
     checks.number(who, "smooth", smooth)
-    checks.choice(who, "reduction", reduction, REDUCTIONS)
+    choice(who, "reduction", reduction, REDUCTIONS)
     s, t, kind = prepare(who, student, teacher, inputs, teacher_is, weight)
     floor = PROBABILITY_FLOOR if inputs == "probs" else 0.0
     ours = _from_probs(s.clamp(floor, 1 - floor)) if inputs == "probs" else _from_logits(s)

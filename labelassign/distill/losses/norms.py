@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from . import _checks as checks
+from labelassign.checks import choice
+
 from ._elementwise import REDUCTIONS, Kind, Reduction, prepare, reduced
 
 
@@ -44,7 +45,7 @@ def soft_l1(
         >>> soft_l1(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.25]), teacher_is="probs")
         tensor([0.5000, 0.2500])
     """
-    checks.choice("soft_l1", "reduction", reduction, REDUCTIONS)
+    choice("soft_l1", "reduction", reduction, REDUCTIONS)
     return reduced(_gap("soft_l1", student, teacher, inputs, teacher_is, weight).abs(), weight, reduction)
 
 
@@ -73,5 +74,5 @@ def soft_l2(
         >>> soft_l2(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.25]), teacher_is="probs")
         tensor([0.2500, 0.0625])
     """
-    checks.choice("soft_l2", "reduction", reduction, REDUCTIONS)
+    choice("soft_l2", "reduction", reduction, REDUCTIONS)
     return reduced(_gap("soft_l2", student, teacher, inputs, teacher_is, weight).square(), weight, reduction)

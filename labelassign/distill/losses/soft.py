@@ -8,13 +8,16 @@ import torch.distributed as dist
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from labelassign.checks import choice, fail
+from labelassign.replicas import mean_over_ranks
+from labelassign.structures import GroundTruth
+
 from . import _checks as checks
 from ._elementwise import KINDS, Kind
-from ._replicas import mean_over_replicas
 from .boxes import localisation_distillation
 from .kl import focal_kl
 from .outputs import HeadOutputs
-from .selection import PackedObjects, select_boxes
+from .selection import select_boxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,8 @@ class SoftDistillation:
         TypeError: an argument is not a number.
 
     Example:
-        >>> from types import SimpleNamespace
-        >>> import torch
         >>> from labelassign.distill.losses import HeadOutputs, SoftDistillation
-        >>> gt = SimpleNamespace(
-        ...     boxes=torch.tensor([[0.0, 0, 4, 4]]), offsets=torch.tensor([0, 1]), ignore=torch.tensor([False])
-        ... )
+        >>> gt = la.GroundTruth.from_list([{"boxes": [[0, 0, 4, 4]], "labels": [0]}])
         >>> teacher = HeadOutputs(torch.tensor([[[4.0], [-4.0]]]), torch.tensor([[[0.0, 0, 4, 3], [8, 8, 9, 9]]]))
         >>> student = HeadOutputs(torch.zeros(1, 2, 1), torch.tensor([[[0.0, 0, 4, 4], [0, 0, 1, 1]]]))
         >>> losses = SoftDistillation.solad()(student, teacher, gt)
@@ -73,7 +72,7 @@ class SoftDistillation:
         for name in ("cls_weight", "box_weight", "iou_weight", "gamma", "smooth"):
             checks.number(who, name, getattr(self, name))
         checks.number(who, "min_iou", self.min_iou, below=1.0)
-        checks.choice(who, "inputs", self.inputs, KINDS)
+        choice(who, "inputs", self.inputs, KINDS)
 
     @classmethod
     def solad(cls, *, min_iou: float = 0.5) -> SoftDistillation:
@@ -89,7 +88,7 @@ class SoftDistillation:
         self,
         student: HeadOutputs,
         teacher: HeadOutputs,
-        gt: PackedObjects,
+        gt: GroundTruth,
         *,
         valid: Bool[Tensor, "B N"] | None = None,
         reduce: bool = False,
@@ -122,7 +121,7 @@ class SoftDistillation:
             checks.same(who, "valid", valid, "student.boxes[..., 0]", student.boxes[..., 0])
             selected = selected * valid
         total = selected.sum()
-        normalizer = (mean_over_replicas(total, group) if reduce else total).clamp_min(1.0)
+        normalizer = mean_over_ranks(total, reduce, group).clamp_min(1.0)
         everywhere = None if valid is None else valid[..., None]
         cls = self._soft(student.cls, teacher.cls, everywhere, self.inputs) / normalizer
         box = localisation_distillation(student.boxes, teacher.boxes, selected, normalizer)
@@ -140,7 +139,7 @@ class SoftDistillation:
         if student is None or teacher is None:
             got = f"student.iou {_shape(student)}, teacher.iou {_shape(teacher)}"
             expected = "an IoU branch in both networks or in neither"
-            checks.fail("SoftDistillation", expected, got, "Pass iou=None in both.")
+            fail("SoftDistillation", expected, got, "Pass iou=None in both.")
         checks.same("SoftDistillation", "student.iou", student, "student.boxes[..., 0]", selected)
         return self._soft(student, teacher, selected > 0, "logits")
 
