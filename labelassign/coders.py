@@ -54,12 +54,15 @@ class DeltaCoder:
         shift = (centres(boxes) - centres(priors.boxes)) / size
         scale = torch.log((boxes[..., 2:] - boxes[..., :2]) / size)
         deltas = torch.cat([shift, scale], -1)
-        return (deltas - deltas.new_tensor(self.means)) / deltas.new_tensor(self.stds)
+        # one number at a time: a tensor made of them would be copied to the device
+        parts = zip(deltas.unbind(-1), self.means, self.stds, strict=True)
+        return torch.stack([(part - mean) / std for part, mean, std in parts], -1)
 
     def decode(self, priors: Priors, deltas: Float[Tensor, "*B N 4"]) -> Float[Tensor, "*B N 4"]:
         """Boxes in pixels, float32 at least."""
         deltas = deltas.to(torch.promote_types(deltas.dtype, torch.float32))
-        deltas = deltas * deltas.new_tensor(self.stds) + deltas.new_tensor(self.means)
+        parts = zip(deltas.unbind(-1), self.means, self.stds, strict=True)
+        deltas = torch.stack([part * std + mean for part, mean, std in parts], -1)
         size = priors.boxes[..., 2:] - priors.boxes[..., :2]
         middle = centres(priors.boxes) + deltas[..., :2] * size
         bounded = deltas[..., 2:].clamp(min=-self.clip if self.clip_both else None, max=self.clip)

@@ -1,0 +1,1 @@
+"""Runnable examples; they need the `[dev]` extra and download their images once."""
