@@ -13,6 +13,7 @@ from labelassign.assigners.base import Assigner
 from labelassign.assigners.draft import Draft, reached_rows, usable_rows
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF, match
 from labelassign.structures import BACKGROUND, IGNORE, GroundTruth, Predictions, Priors, Reason
+from labelassign.structures.targets import count_rows
 
 LOW_QUALITY = ("off", "force_gt", "restore_argmax", "label_only")
 
@@ -133,10 +134,11 @@ class MaxIoU(Assigner):
         enough = (iou >= self.pos_iou) & (row >= 0)
         index = torch.where(enough, row, index)
         index = torch.where(claim >= 0, claim if self.low_quality == "force_gt" else row, index)
-        return Draft(index, iou, self._reasons(best, reached_rows(priors, gt)))
+        unaided = count_rows(torch.where(enough & (index == row), row, -1), gt.num_rows) > 0
+        return Draft(index, iou, self._reasons(best, unaided, reached_rows(priors, gt)))
 
-    def _reasons(self, best: Tensor, reached: Tensor) -> Tensor:
+    def _reasons(self, best: Tensor, unaided: Tensor, reached: Tensor) -> Tensor:
         needy = (best >= self.min_pos_iou) & ((best > 0) | (self.zero_rescues & reached))
         short = torch.where(best > 0, Reason.REJECTED, Reason.NO_CANDIDATE)
-        short = short if self.low_quality == "off" else torch.where(needy, Reason.RESCUED, short)
-        return torch.where(best >= self.pos_iou, Reason.FINE, short)
+        reason = torch.where(best >= self.pos_iou, Reason.FINE, short)
+        return reason if self.low_quality == "off" else torch.where(needy & ~unaided, Reason.RESCUED, reason)

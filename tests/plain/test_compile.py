@@ -9,9 +9,15 @@ from labelassign.ops.dispatch import OPS
 from tests.laws.subjects import SUBJECTS
 from tests.scenes import grid, ground_truth, predictions
 
-COUNTS = [(2, 3), (0, 1), (5, 0), (0, 0), (1, 1), (7, 2)]
-# one of each kind goes through the code generator, too; the others would only repeat it
-GENERATED = {"MaxIoU", "ATSS", "PAA", "CoLAD.StdMean.batch", "CoLAD.FisherScore.image"}
+COUNTS = [(2, 3), (5, 0), (0, 0), (0, 1), (7, 2)]
+# Tracing is slow. Every rule of every class is traced once: a preset that only sets numbers repeats its class's graph,
+# and each criterion and each granularity of CoLAD comes at least once. Some go through the code generator, too.
+TRACED = {
+    "MaxIoU", "MaxIoU.rpn", "MaxIoU.ssd", "MaxIoU.mmdet_rcnn", "ATSS", "ATSS.original", "PAA", "PAA.overlap", "PAA.original",
+    "LAD", "LAD.overlap", "CoLAD.official", "CoLAD.FisherScore.variant.gt", "CoLAD.MeanCost.image", "CoLAD.Random.gt_level",
+    "CoLAD.Random.image", "CoLAD.Fixed.gt",
+}  # fmt: skip
+GENERATED = {"ATSS", "PAA", "CoLAD.StdMean.batch", "CoLAD.FisherScore.image"}
 
 
 def compare(assigner, backend):
@@ -38,9 +44,9 @@ def compare(assigner, backend):
     assert not counters["graph_break"]
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.name in TRACED], ids=str)
 def test_compiled_equals_eager(subject):
-    compare(subject.assigner, "aot_eager")
+    compare(subject.assigner, "eager")
 
 
 @pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.name in GENERATED], ids=str)
@@ -48,8 +54,8 @@ def test_generated_code_equals_eager(subject):
     compare(subject.assigner, "inductor")
 
 
-def test_the_list_of_generated_ones_is_up_to_date():
-    assert {s.name for s in SUBJECTS} >= GENERATED
+def test_the_lists_are_up_to_date():
+    assert {s.name for s in SUBJECTS} >= GENERATED | TRACED
 
 
 def test_a_loss_compiles_with_its_assignment():

@@ -91,6 +91,8 @@ def test_costs_that_need_a_gradient_are_constants_here():
     learned = costs.clone().requires_grad_()
     assert torch.equal(face(learned, count), face(costs, count))
     assert not la.Mixture().fit(learned, count).means.requires_grad
+    fitted = fit(learned, count)[:3]
+    assert not any(part.requires_grad for part in (*fitted, *component_and_score(learned, count, *fitted)))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def own_condition(subject: Subject, scene: Scene) -> None:
 
 @law
 def true_reason(subject: Subject, scene: Scene) -> None:
-    """Each reason is what its definition says, and a lost object has a winner among the others of its image."""
+    """Each reason is what its definition says, and an object that has lost to others is not the only one."""
     a, gt = answer(subject.assigner, scene), scene.gt
     owners = a.gt_index[a.positive]
     in_use = torch.arange(gt.num_rows) < gt.offsets[-1]
@@ -36,7 +36,8 @@ def true_reason(subject: Subject, scene: Scene) -> None:
             allowed = _OWNING if owns else _WITHOUT
         assert reason in allowed, f"row {row} owns {owns} priors and has the reason {reason.name}"
         if reason is Reason.LOST:
-            image = int(torch.searchsorted(gt.offsets[1:].contiguous(), torch.tensor(row), right=True))
-            assert bool(a.positive[image].any()), f"row {row} has lost to others, but nobody in image {image} has won"
+            image = int(gt.image_of[row])
+            rivals = [r for r in range(*gt.offsets[image : image + 2].tolist()) if r != row and not bool(gt.ignore[r])]
+            assert rivals, f"row {row} has lost to others and is the only object of image {image}"
     if subject.reason is not None:
         subject.reason(scene, a)

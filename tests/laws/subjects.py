@@ -1,0 +1,96 @@
+"""Every assigner of the package, once: the laws, the compiled tests and the synchronisation guard take them from here.
+
+An entry says what the assigner is exempt from and why; tests/laws/test_exemptions.py holds a counterexample of each.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import hypothesis
+
+import labelassign as la
+from labelassign.testing import Subject
+from tests.laws import definitions
+
+_ZERO = "an object that overlaps no prior claims every prior that it does not touch, as in the published code"
+_LAST = "of two objects that claim one prior the later row wins, as in the published code"
+_FIRST = "an object that overlaps no prior claims the first one, as in the published code"
+_UNIT = "the networks are compared over all objects of the {}, and the better one decides for all of them"
+_COIN = "the coin of an object or an image is thrown by its number in the batch"
+_METHODS = {
+    la.MaxIoU: (definitions.max_iou_condition, definitions.max_iou_reason),
+    la.ATSS: (definitions.atss_condition, definitions.atss_reason),
+    la.PAA: (definitions.paa_condition, definitions.paa_reason),
+}
+
+
+def _larger(assigner, factor):
+    return replace(assigner, margin=assigner.margin * factor)
+
+
+def _entry(name, assigner, **exempt):
+    base = definitions.inner(assigner)
+    condition, reason = (partial(check, base) for check in _METHODS[type(base)])
+    scaled = _larger if isinstance(assigner, la.ATSS) else None
+    return Subject(assigner, name, exempt, condition, reason, scaled)
+
+
+def _colad(criterion, granularity):
+    exempt = {}
+    if isinstance(criterion, la.Random):
+        laws = {"image": ("image_by_image",), "batch": ()}
+        by_row = ("image_by_image", "permuted_objects", "far_object", "ignored_region")
+        exempt = dict.fromkeys(laws.get(granularity, by_row), _COIN)
+    elif not isinstance(criterion, la.Fixed):
+        laws = {"batch": ("image_by_image", "far_object"), "image": ("far_object",)}
+        exempt = dict.fromkeys(laws.get(granularity, ()), _UNIT.format(granularity))
+    name = type(criterion).__name__ + ("" if criterion == type(criterion)() else ".variant")
+    return _entry(f"CoLAD.{name}.{granularity}", la.CoLAD(la.PAA(), criterion, granularity), **exempt)
+
+
+MAX_IOU = [
+    _entry("MaxIoU", la.MaxIoU()),
+    _entry("MaxIoU.rpn", la.MaxIoU.rpn(), permuted_objects=_ZERO, far_object=_ZERO),
+    _entry("MaxIoU.rcnn", la.MaxIoU.rcnn()),
+    _entry("MaxIoU.retinanet", la.MaxIoU.retinanet(), permuted_objects=_ZERO, far_object=_ZERO),
+    _entry("MaxIoU.ssd", la.MaxIoU.ssd(), permuted_objects=_LAST, permuted_priors=_FIRST, far_object=_FIRST),
+    _entry("MaxIoU.mmdet_rpn", la.MaxIoU.mmdet_rpn(), permuted_objects=_LAST),
+    _entry("MaxIoU.mmdet_rcnn", la.MaxIoU.mmdet_rcnn()),
+    _entry("MaxIoU.mmdet_retinanet", la.MaxIoU.mmdet_retinanet(), permuted_objects=_LAST, far_object=_ZERO),
+]
+ATSS = [
+    _entry("ATSS", la.ATSS()),
+    _entry("ATSS.mmdet", la.ATSS.mmdet()),
+    _entry("ATSS.original", la.ATSS.original()),
+]
+PAA = [
+    _entry("PAA", la.PAA()),
+    _entry("PAA.overlap", la.PAA(shared="overlap")),
+    _entry("PAA.mmdet", la.PAA.mmdet(), permuted_objects=_LAST, far_object=_ZERO),
+    _entry("PAA.original", la.PAA.original(), permuted_objects=_ZERO, far_object=_ZERO),
+]
+LAD = [
+    _entry("LAD", la.LAD(la.PAA())),
+    _entry("LAD.overlap", la.LAD(la.PAA(shared="overlap"), targets="student")),
+]
+CRITERIA = [
+    la.StdMean(),
+    la.FisherScore(),
+    la.FisherScore(fit="paa", aggregate="mean"),
+    la.MeanCost(),
+    la.Random(),
+    la.Fixed(),
+]
+COLAD = [
+    _entry("CoLAD.official", la.CoLAD.official(), permuted_objects=_LAST, far_object=_ZERO),
+    *(_colad(criterion, unit) for criterion in CRITERIA for unit in ("batch", "image", "gt", "gt_level")),
+]
+SUBJECTS = [*MAX_IOU, *ATSS, *PAA, *LAD, *COLAD]
+
+
+def examples(subject):
+    """Scenes for a subject: presets run the code of the plain class, the kinds of CoLAD that of each other."""
+    full = hypothesis.settings().max_examples
+    if subject.name in ("MaxIoU", "ATSS", "PAA", "LAD"):
+        return full
+    return max(4, full // 10 if subject in COLAD else full // 2)
