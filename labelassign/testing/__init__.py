@@ -7,6 +7,7 @@ Needs Hypothesis: `pip install 'labelassign[testing]'`. One line holds an assign
 
 from labelassign.testing import laws
 from labelassign.testing.networks import invent, spoil
+
 from labelassign.testing.strategies import predictions, scenes  # isort: skip - says what to install, so it comes first
 from labelassign.testing.checking import check
 from labelassign.testing.scene import Scene

@@ -22,8 +22,8 @@ def only_image(scene: Scene, image: int) -> tuple[Scene, int]:
     rows, offsets = slice(first, last), torch.tensor([0, last - first])
     sizes = None if gt.image_sizes is None else gt.image_sizes[one]
     objects = GroundTruth(gt.boxes[rows], gt.labels[rows], offsets, gt.ignore[rows], sizes)
-    networks = (_each(p, lambda t: t[one]) for p in (scene.predictions, scene.teacher))
-    return Scene(alone, objects, *networks, scene.step), first
+    mine, other = (_each(p, lambda t: t[one]) for p in (scene.predictions, scene.teacher))
+    return Scene(alone, objects, mine, other, scene.step), first
 
 
 def without_objects(scene: Scene) -> Scene:
@@ -33,7 +33,9 @@ def without_objects(scene: Scene) -> Scene:
     return replace(scene, gt=none)
 
 
-def with_objects(gt: GroundTruth, image: int, boxes: Tensor, labels: Tensor, *, ignore: bool) -> tuple[GroundTruth, Tensor]:
+def with_objects(
+    gt: GroundTruth, image: int, boxes: Tensor, labels: Tensor, *, ignore: bool
+) -> tuple[GroundTruth, Tensor]:
     """More rows at the end of an image's, and where each old row went `[G]`."""
     place, more = int(gt.offsets[image + 1]), boxes.shape[0]
 
@@ -69,8 +71,8 @@ def permute_priors(scene: Scene, seed: int) -> tuple[Scene, Tensor]:
     strides = None if priors.strides is None else priors.strides[order]
     valid = None if priors.valid is None else priors.valid[:, order]
     moved = replace(priors, boxes=priors.boxes[..., order, :], strides=strides, valid=valid)
-    networks = (_each(p, lambda t: t[:, order]) for p in (scene.predictions, scene.teacher))
-    return Scene(moved, scene.gt, *networks, scene.step), order
+    mine, other = (_each(p, lambda t: t[:, order]) for p in (scene.predictions, scene.teacher))
+    return Scene(moved, scene.gt, mine, other, scene.step), order
 
 
 def untied(scene: Scene) -> Scene:
@@ -86,8 +88,8 @@ def untied(scene: Scene) -> Scene:
         return grown + 0.25 * torch.rand(boxes.shape, generator=random) * torch.tensor([-1.0, -1.0, 1.0, 1.0])
 
     priors, gt = replace(scene.priors, boxes=shake(scene.priors.boxes)), scene.gt
-    networks = (replace(p, boxes=shake(p.boxes.float())) for p in (scene.predictions, scene.teacher))
-    return Scene(priors, replace(gt, boxes=shake(gt.boxes)), *networks, scene.step)
+    mine, other = (replace(p, boxes=shake(p.boxes.float())) for p in (scene.predictions, scene.teacher))
+    return Scene(priors, replace(gt, boxes=shake(gt.boxes)), mine, other, scene.step)
 
 
 def moved(scene: Scene, shift: Sequence[float], factor: float = 1.0) -> Scene:
@@ -100,9 +102,9 @@ def moved(scene: Scene, shift: Sequence[float], factor: float = 1.0) -> Scene:
     priors, gt = scene.priors, scene.gt
     strides = None if priors.strides is None else priors.strides * factor
     sizes = None if gt.image_sizes is None else gt.image_sizes * factor
-    networks = (replace(p, boxes=change(p.boxes)) for p in (scene.predictions, scene.teacher))
+    mine, other = (replace(p, boxes=change(p.boxes)) for p in (scene.predictions, scene.teacher))
     grid = replace(priors, boxes=change(priors.boxes), strides=strides)
-    return Scene(grid, replace(gt, boxes=change(gt.boxes), image_sizes=sizes), *networks, scene.step)
+    return Scene(grid, replace(gt, boxes=change(gt.boxes), image_sizes=sizes), mine, other, scene.step)
 
 
 def twin(scene: Scene, shift: float) -> tuple[Scene, Tensor]:
@@ -119,12 +121,12 @@ def twin(scene: Scene, shift: float) -> tuple[Scene, Tensor]:
     valid = None if priors.valid is None else priors.valid.repeat(1, 2)[:, order]
     sizes = tuple(2 * size for size in priors.level_sizes)
     both = replace(priors, boxes=boxes, level_sizes=sizes, strides=strides, valid=valid)
-    networks = (
+    mine, other = (
         _each(here, lambda t, u: torch.cat([t, u], 1)[:, order], there)
         for here, there in ((scene.predictions, far.teacher), (scene.teacher, far.predictions))
     )
     near = torch.argsort(order)[: priors.count]
-    return Scene(both, scene.gt, *networks, scene.step), near
+    return Scene(both, scene.gt, mine, other, scene.step), near
 
 
 def _each(p: Predictions, change: Callable[..., Tensor], *others: Predictions) -> Predictions:

@@ -101,7 +101,9 @@ def known(subject: Subject) -> None:
     """Refuse exemptions from laws that do not exist, or without a reason."""
     unknown = sorted(set(subject.exempt) - set(LAWS))
     if unknown:
-        checks.fail(f"Subject {subject.name}", f"names of laws in `exempt`: {sorted(LAWS)}", unknown, "Use one of these.")
+        checks.fail(
+            f"Subject {subject.name}", f"names of laws in `exempt`: {sorted(LAWS)}", unknown, "Use one of these."
+        )
     silent = sorted(name for name, reason in subject.exempt.items() if not reason)
     if silent:
         checks.fail(f"Subject {subject.name}", "a reason for every exemption", silent, "Say why the law cannot hold.")

@@ -70,8 +70,7 @@ def separate(
     empty, lone = ~low.any(1, keepdim=True), (count == 1)[:, None]
     positive = torch.where(empty, inside if empty_low == "all" else nothing, positive)
     positive = torch.where(lone, inside if single == "positive" else nothing, positive)
-    ignored = ignored & ~empty & ~lone
-    return positive.to(torch.int8) - ignored.to(torch.int8)
+    return positive.to(torch.int8) - (ignored & ~empty).to(torch.int8)
 
 
 def _peak(member: Bool[Tensor, "R K"], score: Float64[Tensor, "R K"]) -> Int64[Tensor, "R 1"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -67,7 +68,7 @@ def _units(granularity: str, gt: GroundTruth, like: Tensor) -> list[tuple[str, t
     if granularity == "batch":
         return [("the batch", (everything, everything))]
     if granularity == "image":
-        pairs = zip(bounds, bounds[1:], strict=False)
+        pairs = itertools.pairwise(bounds)
         return [(f"image {i}", (slice(*pair), everything)) for i, pair in enumerate(pairs)]
     if granularity == "gt":
         return [(f"ground truth {g}", (slice(g, g + 1), everything)) for g in range(rows)]

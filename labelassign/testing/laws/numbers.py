@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -55,7 +55,7 @@ def without_looking(subject: Subject, scene: Scene) -> None:
 
 
 @contextmanager
-def _blind() -> Iterator[None]:
+def _blind() -> Generator[None, None, None]:
     """`selected` returns all indices, as on an accelerator, in every op that has it."""
 
     def everything(mask: Tensor) -> Tensor:
