@@ -6,88 +6,18 @@ Boxes lie on a lattice of 1/8 pixel, so that ties happen, and moving or doubling
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
 
-from labelassign.structures import GroundTruth, Predictions, Priors
-from labelassign.testing.networks import LATTICE, invent, on_lattice, spoil
+from labelassign.structures import Predictions, Priors
+from labelassign.testing.networks import invent, spoil
+
+from labelassign.testing.parts import KINDS, SEEDS, Draw, objects_of, priors_on  # isort: skip - says what to install
 from labelassign.testing.scene import Scene
 
-try:
-    from hypothesis import strategies as st
-except ImportError as error:
-    raise ImportError("labelassign.testing needs Hypothesis: pip install 'labelassign[testing]'") from error
-
-# what Hypothesis passes; its own protocol cannot be checked at run time
-Draw: TypeAlias = Callable[..., Any]
-
-HEIGHT, WIDTH = 128, 160
-KINDS = ("grid", "points", "proposals")
-_STRIDES = ((32, 64), (32, 64, 128), (64, 32), (128,), (40,))
-_SEEDS = st.integers(0, 2**31 - 1)
-# (least corner, range of it, least side, range of it) in pixels; the sides of "flat" are 0 and something
-_BOXES = {"usual": (0, 120, 4, 90), "tiny": (0, 150, 0, 2), "huge": (-300, 300, 200, 600), "outside": (200, 300, 1, 90)}
-
-
-@st.composite
-def _priors(draw: Draw, images: int, kinds: Sequence[str]) -> Priors:
-    kind = draw(st.sampled_from(tuple(kinds)))
-    if kind == "proposals":
-        made = Priors.from_boxes(_proposals(images, draw(st.integers(1, 24)), draw(_SEEDS)))
-    elif kind == "points":
-        made = Priors.points(image_size=(HEIGHT, WIDTH), strides=draw(st.sampled_from(_STRIDES)))
-    else:
-        scale, ratios = draw(st.sampled_from((1, 2, 4))), draw(st.sampled_from(((1.0,), (0.5, 1.0, 2.0))))
-        strides = draw(st.sampled_from(_STRIDES))
-        made = Priors.grid(image_size=(HEIGHT, WIDTH), strides=strides, scale=scale, ratios=ratios)
-    levels = draw(st.sampled_from((made.level_sizes, (0, *made.level_sizes))))
-    valid = draw(st.sampled_from(("all", "some", "none of one image")))
-    if valid == "all":
-        return replace(made, boxes=on_lattice(made.boxes), level_sizes=levels)
-    mask = torch.rand(images, made.count, generator=torch.Generator().manual_seed(draw(_SEEDS))) < 0.8
-    if valid != "some":
-        mask[0] = False
-    return replace(made, boxes=on_lattice(made.boxes), level_sizes=levels, valid=mask)
-
-
-def _proposals(images: int, number: int, seed: int) -> Tensor:
-    random = torch.Generator().manual_seed(seed)
-    corner = torch.rand(images, number, 2, generator=random) * torch.tensor([WIDTH, HEIGHT])
-    side = (torch.randn(images, number, 2, generator=random) * 30).clamp(min=0)
-    return torch.cat([corner, corner + side], -1)
-
-
-@st.composite
-def _box(draw: Draw, priors: Tensor, others: list[list[float]]) -> list[float]:
-    kind = draw(st.sampled_from(("usual", "usual", "usual", "prior", "again", "flat", "tiny", "huge", "outside")))
-    if kind == "again" and others:
-        return others[-1]
-    if kind == "prior":
-        return priors[draw(st.integers(0, priors.shape[0] - 1))].tolist()
-    low, reach, least, more = _BOXES.get(kind, _BOXES["usual"])
-    corner, side = st.integers(0, int(reach * LATTICE)), st.integers(0, int(more * LATTICE))
-    x, y = (low + draw(corner) / LATTICE for _ in "xy")
-    width, height = (least + draw(side) / LATTICE for _ in "xy")
-    return [x, y, x + width * (kind != "flat"), y + height]
-
-
-@st.composite
-def _ground_truth(draw: Draw, priors: Priors, images: int, max_objects: int, classes: int) -> GroundTruth:
-    label, ignored = st.integers(0, classes - 1), st.sampled_from((False,) * 6 + (True,))
-    found: list[dict[str, object]] = []
-    for image in range(images):
-        seen = priors.boxes if priors.boxes.dim() == 2 else priors.boxes[image]
-        boxes: list[list[float]] = []
-        for _ in range(draw(st.integers(0, max_objects))):
-            boxes.append(draw(_box(seen, boxes)))
-        labels = [draw(label) for _ in boxes]
-        found.append({"boxes": boxes, "labels": labels, "ignore": [draw(ignored) for _ in boxes]})
-    gt = GroundTruth.from_list(found)
-    return gt.pad_to(gt.num_rows + draw(st.integers(0, 2)))
+from hypothesis import strategies as st  # isort: skip
 
 
 @st.composite
@@ -115,12 +45,12 @@ def predictions(
     forms = ("sigmoid_logits", "probs", "softmax_logits")
     form = draw(st.sampled_from(forms)) if scores_are is None else scores_are
     noise = draw(st.sampled_from((4.0, 0.5, 40.0)))
-    made = invent(priors, images, classes, draw(_SEEDS), noise=noise, scores_are=form)
+    made = invent(priors, images, classes, draw(SEEDS), noise=noise, scores_are=form)
     if draw(st.sampled_from((False, False, True))) and form != "probs":
         made = replace(made, scores=made.scores.round())
     if not hostile:
         return made
-    made = spoil(made, draw(_SEEDS), draw(st.sampled_from((0.1, 0.6, 4.0))))
+    made = spoil(made, draw(SEEDS), draw(st.sampled_from((0.1, 0.6, 4.0))))
     dtype = draw(st.sampled_from((torch.float32, torch.float16, torch.bfloat16)))
     return replace(made, boxes=made.boxes.to(dtype), scores=made.scores.to(dtype))
 
@@ -151,8 +81,8 @@ def scenes(
         >>> holds()
     """
     images = draw(st.integers(1, max_images))
-    priors = draw(_priors(images, kinds))
-    gt = draw(_ground_truth(priors, images, max_objects, classes))
+    priors = draw(priors_on(images, kinds))
+    gt = draw(objects_of(priors, images, max_objects, classes))
     mine = draw(predictions(priors, images, classes))
     other = draw(predictions(priors, images, classes, scores_are=mine.scores_are))
     return Scene(priors, gt, mine, other, draw(st.integers(0, 99)))

@@ -1,60 +1,12 @@
 """What MaxIoU, ATSS and PAA promise, worked out again object by object in NumPy."""
 
-from dataclasses import dataclass
+import itertools
 
 import numpy as np
 
 import labelassign as la
 from labelassign import Reason
-
-f32 = np.float32
-
-
-@dataclass(frozen=True)
-class Image:
-    """One image: its priors, which of them are valid, and its objects with their row numbers."""
-
-    priors: np.ndarray
-    valid: np.ndarray
-    rows: list[int]
-    objects: np.ndarray
-
-
-def images(scene):
-    gt, priors = scene.gt, scene.priors
-    offsets, ignore = gt.offsets.tolist(), gt.ignore.tolist()
-    for i in range(gt.num_images):
-        boxes = (priors.boxes if priors.boxes.dim() == 2 else priors.boxes[i]).numpy()
-        valid = np.ones(len(boxes), bool) if priors.valid is None else priors.valid[i].numpy()
-        rows = [row for row in range(offsets[i], offsets[i + 1]) if not ignore[row]]
-        yield i, Image(boxes, valid, rows, gt.boxes[rows].numpy())
-
-
-def iou(a, b):
-    """float32, [len(a), len(b)]."""
-    a, b = a[:, None], b[None]
-    sides = np.maximum(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), f32(0))
-    inner = sides[..., 0] * sides[..., 1]
-    areas = [(x[..., 2] - x[..., 0]) * (x[..., 3] - x[..., 1]) for x in (a, b)]
-    union = areas[0] + areas[1] - inner
-    return np.where(union > 0, inner / np.where(union > 0, union, f32(1)), f32(0))
-
-
-def overlaps(image):
-    """IoU of every object with every prior, -1 for invalid priors, and the best of each object (-1 without priors)."""
-    found = np.where(image.valid, iou(image.objects, image.priors), f32(-1)) if image.rows else np.zeros((0, 1), f32)
-    return found, found.max(1, initial=-1)
-
-
-def claims(assigner, image):
-    """Which priors each object may claim because they are its best [rows, N]."""
-    found, best = overlaps(image)
-    needy = (best >= getattr(assigner, "min_pos_iou", 0.0)) & ((best > 0) | (assigner.zero_rescues & (best == 0)))
-    wanted = (found == best[:, None]) & needy[:, None] & image.valid
-    if not getattr(assigner, "all_ties", True):
-        wanted &= np.cumsum(wanted, 1) == 1
-    return wanted & (assigner.low_quality != "off")
-
+from tests.laws.overlaps import claims, expect, f32, images, iou, overlaps
 
 # ------------------------------------------------------------------------------------------------ MaxIoU
 
@@ -65,7 +17,7 @@ def max_iou_condition(assigner, scene, a):
         claimed = claims(assigner, image)
         for n in np.flatnonzero(a.positive[i].numpy()):
             r = image.rows.index(int(a.gt_index[i, n]))
-            argmax = found[r, n] == found[:, n].max()
+            argmax = r == found[:, n].argmax()
             rescued = claimed[r, n] if assigner.low_quality == "force_gt" else claimed[:, n].any() and argmax
             assert rescued or (argmax and found[r, n] >= assigner.pos_iou), f"prior {n} of image {i}: IoU {found[r, n]}"
 
@@ -76,7 +28,7 @@ def max_iou_reason(assigner, scene, a):
         claimed = claims(assigner, image)
         for r, row in enumerate(image.rows):
             owned = np.flatnonzero(a.gt_index[i].numpy() == row)
-            plainly = [n for n in owned if found[r, n] >= assigner.pos_iou and found[r, n] == found[:, n].max()]
+            plainly = [n for n in owned if found[r, n] >= assigner.pos_iou and r == found[:, n].argmax()]
             if len(owned):
                 true = Reason.FINE if plainly else Reason.RESCUED
             elif best[r] >= assigner.pos_iou or claimed[r].any():
@@ -84,11 +36,6 @@ def max_iou_reason(assigner, scene, a):
             else:
                 true = Reason.REJECTED if best[r] > 0 else Reason.NO_CANDIDATE
             expect(a, row, true)
-
-
-def expect(a, row, *true):
-    reason = Reason(int(a.reason[row]))
-    assert reason in true, f"row {row} has the reason {reason.name}, not {' or '.join(t.name for t in true)}"
 
 
 # ------------------------------------------------------------------------------------------------ ATSS
@@ -103,9 +50,9 @@ def atss_kept(assigner, scene, image):
         offset = middle - (box[:2] + box[2:]) / 2
         distance = offset[:, 0] * offset[:, 0] + offset[:, 1] * offset[:, 1]
         near = []
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in itertools.pairwise(edges):
             level = [n for n in range(first, last) if image.valid[n]]
-            near += sorted(level, key=lambda n: (distance[n], n))[:topk]  # noqa: B023 - used at once
+            near += sorted(level, key=lambda n: (distance[n], n))[:topk]
         value = iou(image.objects[r : r + 1], image.priors)[0]
         sample = value[near].astype(np.float64)
         threshold = f32(sample.mean() + (sample.std(ddof=1) if len(near) > 1 else 0.0)) if near else f32(0)
@@ -119,7 +66,9 @@ def atss_condition(assigner, scene, a):
     for i, image in images(scene):
         kept = dict(zip(image.rows, (kept for _, kept in atss_kept(assigner, scene, image)), strict=True))
         for n in np.flatnonzero(a.positive[i].numpy()):
-            assert n in kept[int(a.gt_index[i, n])], f"prior {n} of image {i} is below its object's threshold or outside"
+            assert n in kept[int(a.gt_index[i, n])], (
+                f"prior {n} of image {i} is below its object's threshold or outside"
+            )
 
 
 def atss_reason(assigner, scene, a):
@@ -155,13 +104,13 @@ def paa_condition(assigner, scene, a):
         for r, row in enumerate(image.rows):
             owned = index == row
             assert not (owned & ~candidates[r]).any(), f"row {row} owns priors that it may not choose from"
-            most = max(owned[first:last].sum() for first, last in zip(edges, edges[1:], strict=False))
+            most = max(owned[first:last].sum() for first, last in itertools.pairwise(edges))
             assert most <= assigner.topk, f"row {row} owns {most} priors of one level"
 
 
 def paa_reason(assigner, scene, a):
     for _, image in images(scene):
-        candidates, (found, best) = paa_candidates(assigner, image), overlaps(image)
+        candidates, (_, best) = paa_candidates(assigner, image), overlaps(image)
         claimed = claims(assigner, image)
         for r, row in enumerate(image.rows):
             if int(a.per_gt_count[row]):

@@ -26,5 +26,6 @@ def test_the_laws_are_these():
         "own_teacher", "teacher_decides", "whole_units", "one_of_two",
         "own_condition", "true_reason",
         "half_precision", "bounded_memory", "without_looking", "paths",
-        "image_by_image", "permuted_objects", "permuted_priors", "translation", "scaling", "far_object", "ignored_region",
+        "image_by_image", "permuted_objects", "permuted_priors", "translation", "scaling", "far_object",
+        "ignored_region",
     }  # fmt: skip

@@ -5,9 +5,9 @@ import torch
 
 from labelassign.ops.mixture import separate
 
-# Place:    0    1    2    3    4    5    6    7 (the last two are padding)
+# Place:    0    1    2    3    4    5    6    7 (the last two are padding, and must not be read)
 COSTS = [0.10, 0.20, 0.30, 0.40, 1.00, 1.10, 0.00, 0.00]
-COMPONENT = [0, 1, 0, 0, 1, 1, -1, -1]
+COMPONENT = [0, 1, 0, 0, 1, 1, 0, 1]
 SCORE = [0.5, 0.9, 2.0, 1.0, 3.0, 1.5, 9.0, 9.0]  # peak of component 0 at place 2, of component 1 at place 4
 
 
