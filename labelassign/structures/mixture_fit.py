@@ -18,7 +18,7 @@ class MixtureFit(Record):
 
     Attributes:
         weights: mixing weights `[G, 2]`.
-        means: `[G, 2]`, in units of the cost.
+        means: `[G, 2]`, in units of the cost (0..1 where the fit was told to normalise).
         variances: `[G, 2]`, never below the regularisation.
         log_likelihood: mean log-likelihood per sample `[G]`; 0 for a row without samples.
         steps: EM steps taken `[G]`.
