@@ -81,37 +81,37 @@ class MaxIoU(Assigner):
 
     @classmethod
     def rpn(cls) -> Self:
-        """Torchvision's region proposal network: 0.7 / 0.3, claims restore the argmax. Sample 256 at 1/2."""
+        """As torchvision's region proposal network: 0.7 / 0.3, claims restore the argmax. Sample 256 at 1/2."""
         return cls._torchvision(0.7, 0.3, "restore_argmax")
 
     @classmethod
     def rcnn(cls) -> Self:
-        """Torchvision's box head: 0.5 / 0.5, no claims. Append the objects to the proposals; sample 512 at 1/4."""
+        """As torchvision's box head: 0.5 / 0.5, no claims. Append the objects to the proposals; sample 512 at 1/4."""
         return cls._torchvision(0.5, 0.5, "off")
 
     @classmethod
     def retinanet(cls) -> Self:
-        """Torchvision's RetinaNet: 0.5 / 0.4, claims restore the argmax."""
+        """As torchvision's RetinaNet: 0.5 / 0.4, claims restore the argmax."""
         return cls._torchvision(0.5, 0.4, "restore_argmax")
 
     @classmethod
     def ssd(cls) -> Self:
-        """Torchvision's SSD: 0.5 / 0.5, every object claims its first best prior, the later row wins."""
+        """As torchvision's SSD: 0.5 / 0.5, every object claims its first best prior, the later row wins."""
         return cls(0.5, 0.5, "force_gt", 0.0, True, False, True, None)
 
     @classmethod
     def mmdet_rpn(cls) -> Self:
-        """Mmdet's RPN: 0.7 / 0.3, claims from IoU 0.3, the later row wins."""
+        """As mmdet's RPN: 0.7 / 0.3, claims from IoU 0.3, the later row wins."""
         return cls(0.7, 0.3, "force_gt", 0.3, True, True, True, None)
 
     @classmethod
     def mmdet_rcnn(cls) -> Self:
-        """Mmdet's R-CNN stage: 0.5 / 0.5, no claims."""
+        """As mmdet's R-CNN stage: 0.5 / 0.5, no claims."""
         return cls(0.5, 0.5, "off", 0.5, ignore_iof=None)
 
     @classmethod
     def mmdet_retinanet(cls) -> Self:
-        """Mmdet's RetinaNet: 0.5 / 0.4, claims from IoU 0 (an object off all priors claims them), later row wins."""
+        """As mmdet's RetinaNet: 0.5 / 0.4, claims from IoU 0 (an object off all priors claims them), later row wins."""
         return cls(0.5, 0.4, "force_gt", 0.0, True, True, True, None)
 
     def _assign(

@@ -74,7 +74,10 @@ class PAA(CostAssigner):
 
     @classmethod
     def mmdet(cls) -> Self:
-        """Mmdet 3.3.0 PAAHead: GIoU of weight 1.3; single candidates and empty low components own nothing."""
+        """As mmdet 3.3.0 PAAHead: GIoU of weight 1.3; single candidates and empty low components own nothing.
+
+        A predicted box with both corners out of order can cost less than nothing there; its GIoU ends at 1 here.
+        """
         cost, strict = FocalIoU(generalized=True, iou_weight=1.3), Separation(single="drop", empty_low="none")
         return cls(cost=cost, separation=strict, zero_rescues=True, last_row_wins=True, ignore_iof=None)
 

@@ -38,9 +38,10 @@ def test_no_prior_differs():
 
 
 def test_the_logged_statistics_of_one_image():
-    students, teachers = both((23,), 0)
-    answer = OFFICIAL(priors(), pack([scene(23, 0)]), predictions(students), teacher=predictions(teachers))
-    _, trace = colad_loop.assign(scene(23, 0), students[0], teachers[0])
+    students, teachers = both((63,), 0)
+    answer = OFFICIAL(priors(), pack([scene(63, 0)]), predictions(students), teacher=predictions(teachers))
+    _, trace = colad_loop.assign(scene(63, 0), students[0], teachers[0])
+    assert 1 in trace.sizes, "no group of one candidate, which counts for the means only"
     expected = {
         **dict(zip(("student_mean", "teacher_mean"), np.mean(trace.means, 0), strict=True)),
         **dict(zip(("student_std", "teacher_std"), np.mean(trace.deviations, 0), strict=True)),
