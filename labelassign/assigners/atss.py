@@ -57,7 +57,7 @@ class ATSS(Assigner):
 
     @classmethod
     def mmdet(cls, topk: int = 9) -> Self:
-        """As mmdet 3.3.0: no factor for anchors per cell; an object with a single candidate gets nothing (NaN there)."""
+        """As mmdet 3.3.0: no factor for anchors per cell; a single candidate gets nothing (its std is NaN)."""
         return cls(topk, keep_single=False, ignore_iof=None)
 
     @classmethod

@@ -76,10 +76,11 @@ def test_the_lists_are_up_to_date():
 
 
 def test_a_loss_compiles_with_its_assignment():
-    priors = grid()
+    # an assigner is configuration, made once; torch 2.14 cannot trace the construction of its nested parts
+    priors, assigner = grid(), la.PAA()
 
     def loss(gt, mine):
-        a = la.PAA()(priors, gt, mine)
+        a = assigner(priors, gt, mine)
         t = a.targets(gt, background=6, one_hot=True)
         cls = torch.nn.functional.binary_cross_entropy_with_logits(mine.scores, t.labels, reduction="none").sum(-1)
         weight = a.overlap(mine.boxes, gt)
