@@ -3,6 +3,7 @@
 An entry says what the assigner is exempt from and why; tests/laws/test_exemptions.py holds a counterexample of each.
 """
 
+import os
 from dataclasses import replace
 from functools import partial
 
@@ -86,6 +87,29 @@ COLAD = [
     *(_colad(criterion, unit) for criterion in CRITERIA for unit in ("batch", "image", "gt", "gt_level")),
 ]
 SUBJECTS = [*MAX_IOU, *ATSS, *PAA, *LAD, *COLAD]
+
+# Tracing is slow: the gate traces every assigner; at home every rule of every class once, with each criterion and each
+# granularity of CoLAD at least once.
+REPRESENTATIVE = [
+    "MaxIoU",
+    "MaxIoU.rpn",
+    "MaxIoU.ssd",
+    "MaxIoU.mmdet_rcnn",
+    "ATSS",
+    "ATSS.original",
+    "PAA",
+    "PAA.overlap",
+    "PAA.original",
+    "LAD",
+    "LAD.overlap",
+    "CoLAD.official",
+    "CoLAD.FisherScore.variant.gt",
+    "CoLAD.MeanCost.image",
+    "CoLAD.Random.gt_level",
+    "CoLAD.Random.image",
+    "CoLAD.Fixed.gt",
+]
+TRACED = [s for s in SUBJECTS if os.environ.get("CI") == "true" or s.name in REPRESENTATIVE]
 
 
 def examples(subject):

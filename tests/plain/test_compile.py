@@ -1,40 +1,17 @@
 """torch.compile(fullgraph=True) over any number of objects, equal to eager; and the ops by torch's own checks."""
 
-import os
-
 import pytest
 import torch
 from torch._dynamo.utils import counters
 
 import labelassign as la
 from labelassign.ops.dispatch import OPS
-from tests.laws.subjects import SUBJECTS
+from tests.laws.subjects import REPRESENTATIVE, SUBJECTS, TRACED
 from tests.scenes import grid, ground_truth, predictions
 
 COUNTS = [(2, 3), (5, 0), (0, 0), (0, 1), (7, 2)]
-# Tracing is slow: the gate traces every assigner; at home every rule of every class once, with each criterion and each
-# granularity of CoLAD at least once. Some go through the code generator, too.
-TRACED = [
-    "MaxIoU",
-    "MaxIoU.rpn",
-    "MaxIoU.ssd",
-    "MaxIoU.mmdet_rcnn",
-    "ATSS",
-    "ATSS.original",
-    "PAA",
-    "PAA.overlap",
-    "PAA.original",
-    "LAD",
-    "LAD.overlap",
-    "CoLAD.official",
-    "CoLAD.FisherScore.variant.gt",
-    "CoLAD.MeanCost.image",
-    "CoLAD.Random.gt_level",
-    "CoLAD.Random.image",
-    "CoLAD.Fixed.gt",
-]
+# Some go through the code generator, too.
 GENERATED = ["ATSS", "CoLAD.FisherScore.image"]
-GATE = os.environ.get("CI") == "true"
 
 
 def compare(assigner, backend):
@@ -61,7 +38,7 @@ def compare(assigner, backend):
     assert not counters["graph_break"]
 
 
-@pytest.mark.parametrize("subject", [s for s in SUBJECTS if GATE or s.name in TRACED], ids=str)
+@pytest.mark.parametrize("subject", TRACED, ids=str)
 def test_compiled_equals_eager(subject):
     compare(subject.assigner, "eager")
 
@@ -72,7 +49,7 @@ def test_generated_code_equals_eager(subject):
 
 
 def test_the_lists_are_up_to_date():
-    assert {s.name for s in SUBJECTS} >= {*GENERATED, *TRACED}
+    assert {s.name for s in SUBJECTS} >= {*GENERATED, *REPRESENTATIVE}
 
 
 def test_a_loss_compiles_with_its_assignment():

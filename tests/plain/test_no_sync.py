@@ -7,7 +7,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import labelassign as la
 from labelassign.distill.losses import HeadOutputs, SoftDistillation
 from labelassign.ops.dispatch import OPS
-from tests.laws.subjects import SUBJECTS
+from tests.laws.subjects import TRACED
 from tests.plain.sync_guard import SyncGuard
 
 IMAGES, ROWS = 2, 3
@@ -25,7 +25,7 @@ def inputs(device="cuda", valid=False):
     return priors, gt, p
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+@pytest.mark.parametrize("subject", TRACED, ids=str)
 def test_no_assigner_waits_for_the_device(subject):
     with FakeTensorMode():
         # the rules for invalid priors lie in what CoLAD wraps
