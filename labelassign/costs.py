@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.ops.rank import pair_cost, rank
-from labelassign.structures import GroundTruth, Predictions, Priors
+from labelassign.ops.candidates import pair_cost
+from labelassign.structures import GroundTruth, Predictions
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,11 @@ class FocalIoU:
         checks.positive("FocalIoU", "gamma", self.gamma, zero=True)
         checks.positive("FocalIoU", "iou_weight", self.iou_weight, zero=True)
 
-    def _options(self, predictions: Predictions) -> tuple[str, float, float, bool, float]:
+    def terms(self, predictions: Predictions) -> tuple[str, float, float, bool, float]:
+        """What the ops take of this cost."""
         return predictions.scores_are, float(self.alpha), float(self.gamma), self.generalized, float(self.iou_weight)
-
-    def rank(
-        self, row: Tensor, prior: Tensor, priors: Priors, gt: GroundTruth, predictions: Predictions, topk: int
-    ) -> tuple[Tensor, ...]:
-        """The cheapest `topk` pairs of every ground truth and level; see `labelassign.ops.rank`."""
-        network = (predictions.scores, predictions.boxes, gt.boxes, gt.labels)
-        cut = (list(priors.level_sizes), topk, 0)
-        return rank(row, prior, gt.image_of, *network, *cut, *self._options(predictions))
 
     def pairs(self, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor) -> tuple[Tensor, Tensor]:
         """Cost and predicted overlap of single pairs `[M]`."""
         network = (predictions.scores, predictions.boxes, gt.boxes, gt.labels)
-        return pair_cost(gt_row, prior, gt.image_of, *network, *self._options(predictions))
+        return pair_cost(gt_row, prior, gt.image_of, *network, *self.terms(predictions))

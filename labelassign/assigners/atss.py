@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner
-from labelassign.assigners.draft import Draft, usable_rows
-from labelassign.ops.nearest import nearest
-from labelassign.ops.resolve import resolve
-from labelassign.structures import GroundTruth, Predictions, Priors, Reason
+from labelassign.assigners.draft import Draft
+from labelassign.ops.atss import atss
+from labelassign.ops.objects import objects
+from labelassign.structures import GroundTruth, Predictions, Priors
 
 
 @dataclass(frozen=True)
@@ -73,28 +72,6 @@ class ATSS(Assigner):
         teacher: Predictions | None,
         step: int | Tensor | None,
     ) -> Draft:
-        image = gt.image_of
         topk = self.topk * (priors.per_cell if self.times_per_cell else 1)
-        usable = usable_rows(gt, predictions)
-        where = (priors.boxes, priors.valid, gt.boxes, usable, image, list(priors.level_sizes), topk)
-        prior, iou, inside = (t.flatten(1) for t in nearest(*where))
-        present = prior >= 0
-        kept = present & (iou >= self._threshold(iou, present)[:, None]) & (inside > self.margin)
-        # the highest overlap wins: 1 - IoU would round, so the key is the distance of the float32 bit patterns
-        key = (_ONE_BITS - iou.view(torch.int32)).clamp(min=0).view(torch.float32)
-        index, won = resolve(prior, kept.to(torch.int8), key, image, gt.num_images, priors.count)
-        quality = torch.where(index >= 0, (_ONE_BITS - won.view(torch.int32)).view(torch.float32), 0.0)
-        reason = torch.where(kept.any(1), Reason.FINE, Reason.REJECTED)
-        return Draft(index, quality, torch.where(present.any(1), reason, Reason.NO_CANDIDATE))
-
-    def _threshold(self, iou: Tensor, present: Tensor) -> Tensor:
-        value, count = iou.double(), present.sum(1)
-        mean = value.sum(1) / count.clamp(min=1)
-        spread = (torch.where(present, value - mean[:, None], 0.0)).square().sum(1)
-        threshold = mean + (spread / (count - 1).clamp(min=1)).sqrt()
-        if not self.keep_single:
-            threshold = torch.where(count == 1, torch.inf, threshold)
-        return threshold.float()
-
-
-_ONE_BITS = 0x3F800000  # 1.0f: the largest overlap
+        where = (priors.boxes, priors.valid, *objects(gt, predictions))
+        return Draft(*atss(*where, list(priors.level_sizes), topk, self.keep_single, float(self.margin)))

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from labelassign.assigners import inputs
-from labelassign.assigners.draft import Draft, usable_rows
-from labelassign.ops.cover import cover
-from labelassign.structures import BACKGROUND, IGNORE, Assignment, GroundTruth, Predictions, Priors, Reason
-from labelassign.structures.targets import count_rows
+from labelassign.assigners.draft import Draft
+from labelassign.ops.complete import complete
+from labelassign.ops.objects import objects
+from labelassign.structures import Assignment, GroundTruth, Predictions, Priors
 
 
 class Assigner(ABC):
@@ -87,37 +87,18 @@ class Assigner(ABC):
     def _complete(
         self, draft: Draft, priors: Priors, gt: GroundTruth, rows: int, predictions: Predictions | None
     ) -> Assignment:
-        index = draft.gt_index
-        if self.ignore_iof is not None:
-            active = gt.ignore & gt.in_use & gt.well_formed()
-            # queries have no place of their own: what they predict stands for it
-            seen = predictions.boxes if priors.kind == "queries" and predictions is not None else priors.boxes
-            hidden = cover(seen, gt.boxes, active, gt.image_of, gt.num_images, self.ignore_iof)
-            index = torch.where((index == BACKGROUND) & hidden, IGNORE, index)
-        if priors.valid is not None:
-            index = torch.where(priors.valid, index, IGNORE)
-        positive = (index >= 0).float()
-        count = count_rows(index, gt.num_rows)
-        reason = _final_reason(draft.reason, count, gt, usable_rows(gt, predictions))
+        # queries have no place of their own: what they predict stands for it
+        seen = predictions.boxes if priors.kind == "queries" and predictions is not None else priors.boxes
+        share = -1.0 if self.ignore_iof is None else float(self.ignore_iof)
+        given = (draft.gt_index, draft.reason, draft.cls_target, seen, priors.valid)
+        index, target, cls_weight, loc_weight, reason = complete(*given, *objects(gt, predictions), share)
         return Assignment(
             gt_index=index,
             quality=draft.quality,
-            cls_target=positive if draft.cls_target is None else draft.cls_target * positive,
-            cls_weight=(index != IGNORE).float(),
-            loc_weight=positive.clone(),
+            cls_target=target,
+            cls_weight=cls_weight,
+            loc_weight=loc_weight,
             reason=reason[:rows].clone(),
             offsets=gt.offsets.clone(),
             diagnostics={**draft.diagnostics, **{k: v[:rows].clone() for k, v in draft.row_diagnostics.items()}},
         )
-
-
-def _final_reason(reason: Tensor, count: Tensor, gt: GroundTruth, usable: Tensor) -> Tensor:
-    # `.value`: under torch.compile a tensor equals no member of an IntEnum
-    fine, rescued = reason == Reason.FINE.value, reason == Reason.RESCUED.value
-    served = torch.where(rescued, Reason.RESCUED, Reason.FINE)
-    # a row that had what it needed and still ends with nothing has lost it to others
-    missing = torch.where(fine | rescued, Reason.LOST, reason)
-    reason = torch.where(count > 0, served, missing)
-    reason = torch.where(usable, reason, Reason.INVALID)
-    reason = torch.where(gt.ignore, Reason.IGNORED, reason)
-    return torch.where(gt.in_use, reason, Reason.PADDING).to(torch.int8)

@@ -6,13 +6,12 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import NamedTuple, final
 
-import torch
 from torch import Tensor
 
 from labelassign.assigners.base import Assigner
 from labelassign.assigners.draft import Draft
 from labelassign.ops.resolve import resolve
-from labelassign.structures import Candidates, GroundTruth, Predictions, Priors, Reason
+from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
 
 
 class Decision(NamedTuple):
@@ -45,8 +44,11 @@ class CostAssigner(Assigner):
         return frozenset({"predictions"})
 
     @abstractmethod
-    def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions) -> Candidates:
-        """One pass over the pairs: the candidates of every ground truth under one network's predictions."""
+    def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions, moments: bool = True) -> Candidates:
+        """One pass over the pairs: the candidates of every ground truth under one network's predictions.
+
+        Without `moments` nobody will read `mean` and `variance`, which may then be 0: they cost more than the rest.
+        """
 
     @abstractmethod
     def _pairs(
@@ -74,7 +76,7 @@ class CostAssigner(Assigner):
         step: int | Tensor | None,
     ) -> Draft:
         assert predictions is not None
-        return self._finish(priors, gt, self._propose(priors, gt, predictions), predictions)
+        return self._finish(priors, gt, self._propose(priors, gt, predictions, moments=False), predictions)
 
     @final
     def _finish(
@@ -82,11 +84,7 @@ class CostAssigner(Assigner):
     ) -> Draft:
         """From candidates to a draft; `predictions` give the soft targets (None: hard ones)."""
         state, diagnostics = self._decide(priors, gt, candidates)
-        prior, state, cost = candidates.prior.flatten(1), state.flatten(1), candidates.cost.flatten(1)
-        index, paid = resolve(prior, state, cost, gt.image_of, gt.num_images, priors.count)
-        quality = torch.where(index >= 0, torch.exp(-paid), 0.0)
-        had = (prior >= 0).any(1)
-        kept = (state > 0).any(1)
-        reason = torch.where(kept, Reason.FINE, torch.where(had, Reason.REJECTED, candidates.reason))
+        flat = (candidates.prior.flatten(1), state.flatten(1), candidates.cost.flatten(1))
+        index, quality, reason = resolve(*flat, candidates.reason, gt.offsets, priors.count)
         soft = None if predictions is None else self._soft_targets(priors, gt, predictions, index)
         return Draft(index, quality, reason, soft, {"non_finite": candidates.non_finite}, diagnostics)

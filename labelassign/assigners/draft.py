@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
-from labelassign.structures import GroundTruth, Predictions, Priors
+from labelassign.structures import GroundTruth, Predictions, rows
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,4 @@ class Draft:
 def usable_rows(gt: GroundTruth, predictions: Predictions | None = None) -> Tensor:
     """Rows that may own priors `[G]`: not padding, not ignored, well formed."""
     classes = None if predictions is None else predictions.num_classes
-    return gt.in_use & ~gt.ignore & gt.well_formed(classes)
-
-
-def reached_rows(priors: Priors, gt: GroundTruth) -> Tensor:
-    """Rows whose image has any valid prior `[G]`."""
-    if priors.valid is None:
-        return torch.full_like(gt.ignore, priors.count > 0)
-    return priors.valid.any(1)[gt.image_of]
+    return rows.usable(gt.boxes, gt.labels, gt.offsets, gt.ignore, classes)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner
-from labelassign.assigners.draft import Draft, reached_rows, usable_rows
-from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF, match
-from labelassign.structures import BACKGROUND, IGNORE, GroundTruth, Predictions, Priors, Reason
-from labelassign.structures.targets import count_rows
+from labelassign.assigners.draft import Draft
+from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
+from labelassign.ops.max_iou import max_iou
+from labelassign.ops.objects import objects
+from labelassign.structures import GroundTruth, Predictions, Priors
 
 LOW_QUALITY = ("off", "force_gt", "restore_argmax", "label_only")
 
@@ -73,7 +73,8 @@ class MaxIoU(Assigner):
 
     @property
     def _negatives(self) -> tuple[float, float]:
-        return self.neg_iou if isinstance(self.neg_iou, tuple) else (0.0, float(self.neg_iou))
+        lo, hi = self.neg_iou if isinstance(self.neg_iou, tuple) else (0.0, self.neg_iou)
+        return float(lo), float(hi)
 
     @classmethod
     def _torchvision(cls, pos: float, neg: float, low_quality: str) -> Self:
@@ -124,21 +125,6 @@ class MaxIoU(Assigner):
     ) -> Draft:
         rescue = RESCUE_LAST if self.last_row_wins else RESCUE_HIGHEST
         rescue = RESCUE_OFF if self.low_quality == "off" else rescue
-        rules = (rescue, float(self.min_pos_iou), self.zero_rescues, self.all_ties)
-        usable = usable_rows(gt, predictions)
-        where = (priors.boxes, priors.valid, gt.boxes, usable, gt.image_of, gt.num_images)
-        iou, row, best, claim = match(*where, *rules)
-        lo, hi = self._negatives
-        # a prior of an image without objects has overlap 0, whatever the interval
-        index = torch.where(((iou >= lo) & (iou < hi)) | (row < 0), BACKGROUND, IGNORE)
-        enough = (iou >= self.pos_iou) & (row >= 0)
-        index = torch.where(enough, row, index)
-        index = torch.where(claim >= 0, claim if self.low_quality == "force_gt" else row, index)
-        unaided = count_rows(torch.where(enough & (index == row), row, -1), gt.num_rows) > 0
-        return Draft(index, iou, self._reasons(best, unaided, reached_rows(priors, gt)))
-
-    def _reasons(self, best: Tensor, unaided: Tensor, reached: Tensor) -> Tensor:
-        needy = (best >= self.min_pos_iou) & ((best > 0) | (self.zero_rescues & reached))
-        short = torch.where(best > 0, Reason.REJECTED, Reason.NO_CANDIDATE)
-        reason = torch.where(best >= self.pos_iou, Reason.FINE, short)
-        return reason if self.low_quality == "off" else torch.where(needy & ~unaided, Reason.RESCUED, reason)
+        rules = (rescue, float(self.min_pos_iou), self.zero_rescues, self.all_ties, self.low_quality == "force_gt")
+        where = (priors.boxes, priors.valid, *objects(gt, predictions))
+        return Draft(*max_iou(*where, float(self.pos_iou), *self._negatives, *rules))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.cost_based import CostAssigner, Decision
-from labelassign.assigners.draft import reached_rows, usable_rows
 from labelassign.costs import FocalIoU
 from labelassign.mixture import Mixture, Separation
-from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF, match, members
-from labelassign.structures import Candidates, GroundTruth, Predictions, Priors, Reason
+from labelassign.ops.candidates import candidates
+from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
+from labelassign.ops.mixture import settle
+from labelassign.ops.objects import objects
+from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
 
 _RESCUES = {"off": RESCUE_OFF, "force_gt": RESCUE_HIGHEST, "restore_argmax": RESCUE_HIGHEST}
 
@@ -90,38 +91,13 @@ class PAA(CostAssigner):
         cost, loose = FocalIoU(generalized=True), Separation(prefix="interleaved")
         return cls(low_quality="restore_argmax", zero_rescues=True, cost=cost, separation=loose, ignore_iof=None)
 
-    def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions) -> Candidates:
+    def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions, moments: bool = True) -> Candidates:
         """Candidates by prior overlap, then the `topk` of lowest cost on each level."""
-        usable = usable_rows(gt, predictions)
         rescue = RESCUE_LAST if self.last_row_wins and self.low_quality == "force_gt" else _RESCUES[self.low_quality]
-        if self.shared == "overlap":
-            where = (priors.boxes, priors.valid, gt.boxes, usable, gt.image_of)
-            member = members(*where, self.pos_iou, rescue, self.zero_rescues)
-            rows = torch.arange(gt.num_rows, device=member.device)
-            row, prior = torch.where(member, rows[:, None], -1).flatten(), self._index(priors, gt.num_rows)
-            reason = torch.where(member.any(1), Reason.FINE, Reason.NO_CANDIDATE)
-        else:
-            owner, best = self._partition(priors, gt, usable, rescue)
-            row, prior = owner.flatten(), self._index(priors, gt.num_images)
-            # whoever overlaps enough and owns nothing has lost its priors to objects that overlap them more
-            needy = (best > 0) | (self.zero_rescues & reached_rows(priors, gt))
-            claims = (best >= self.pos_iou) | (needy & (rescue != RESCUE_OFF))
-            reason = torch.where(claims, Reason.LOST, Reason.NO_CANDIDATE)
-        ranked = self.cost.rank(row, prior, priors, gt, predictions, self.topk)
-        prior, cost, iou, best_iou, count, mean, variance, refused = ranked
-        had = torch.zeros_like(reason).scatter_reduce(0, row.clamp(min=0), (row >= 0).long(), "amax")
-        reason = torch.where(had > 0, Reason.REJECTED, reason)
-        return Candidates(prior, cost, iou, best_iou, count, mean, variance, reason, refused)
-
-    def _partition(self, priors: Priors, gt: GroundTruth, usable: Tensor, rescue: int) -> tuple[Tensor, Tensor]:
-        where = (priors.boxes, priors.valid, gt.boxes, usable, gt.image_of, gt.num_images)
-        iou, row, best, claim = match(*where, rescue, 0.0, self.zero_rescues, True)
-        claimed = claim if self.low_quality == "force_gt" else row
-        return torch.where(claim >= 0, claimed, torch.where(iou >= self.pos_iou, row, -1)), best
-
-    @staticmethod
-    def _index(priors: Priors, times: int) -> Tensor:
-        return torch.arange(priors.count, device=priors.boxes.device).repeat(times)
+        where = (priors.boxes, priors.valid, *objects(gt, predictions), predictions.scores, predictions.boxes)
+        rules = (float(self.pos_iou), rescue, self.zero_rescues, self.low_quality == "force_gt")
+        cut = (list(priors.level_sizes), self.topk, 0, moments)
+        return Candidates(*candidates(*where, *cut, *rules, self.shared == "overlap", *self.cost.terms(predictions)))
 
     def _pairs(
         self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor
@@ -130,11 +106,7 @@ class PAA(CostAssigner):
 
     def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
         """Fit the mixture to each object's candidates of all levels, then separate them."""
-        flat = candidates.cost.flatten(1)
-        # levels come in the order of priors, so a stable sort breaks ties by prior
-        cost, order = flat.sort(dim=1, stable=True)
-        count = torch.isfinite(cost).sum(1)
-        fit = self.mixture.fit(cost, count)
-        state = self.separation(cost, count, *self.mixture.classify(cost, count, fit))
-        state = torch.zeros_like(state).scatter(1, order, state)
-        return Decision(state.view_as(candidates.cost), {"mixture_steps": fit.steps, "converged": fit.converged})
+        # levels come in the order of priors, so ties go by prior
+        options = (*self.mixture.options, *self.separation.options)
+        state, steps, converged = settle(candidates.cost.flatten(1), *options)
+        return Decision(state.view_as(candidates.cost), {"mixture_steps": steps, "converged": converged})

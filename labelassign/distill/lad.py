@@ -69,5 +69,5 @@ class LAD(Assigner):
         step: int | Tensor | None,
     ) -> Draft:
         assert teacher is not None
-        candidates = self.assigner._propose(priors, gt, teacher)
+        candidates = self.assigner._propose(priors, gt, teacher, moments=False)
         return self.assigner._finish(priors, gt, candidates, teacher if self.targets == "teacher" else predictions)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelassign.ops.segments import cheapest
+from labelassign.ops.candidates.segments import cheapest
 
 GRANULARITIES = ("batch", "image", "gt", "gt_level")
 

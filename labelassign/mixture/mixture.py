@@ -64,6 +64,11 @@ class Mixture:
         if not SMALLEST_REG <= self.reg <= LARGEST:
             checks.fail("Mixture", f"`reg` between {SMALLEST_REG} and {LARGEST}", self.reg, "The default is 1e-6.")
 
+    @property
+    def options(self) -> tuple[float, int, float, bool, bool]:
+        """All of them, as the ops take them."""
+        return float(self.tol), self.max_steps, float(self.reg), self.normalize, self.data_variance
+
     def fit(self, costs: Float[Tensor, "R K"], count: Int[Tensor, " R"]) -> MixtureFit:
         """Fit every row.
 
@@ -80,9 +85,7 @@ class Mixture:
             ValueError, TypeError: shapes or dtypes are wrong.
         """
         check_rows("Mixture.fit", costs, count)
-        return MixtureFit(
-            *ops.mixture(costs.detach(), count, self.tol, self.max_steps, self.reg, self.normalize, self.data_variance)
-        )
+        return MixtureFit(*ops.mixture(costs.detach(), count, *self.options))
 
     def classify(
         self, costs: Float[Tensor, "R K"], count: Int[Tensor, " R"], fit: MixtureFit

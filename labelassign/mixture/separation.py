@@ -59,6 +59,11 @@ class Separation:
         checks.choice("Separation", "empty_low", self.empty_low, EMPTY_LOW)
         checks.choice("Separation", "prefix", self.prefix, PREFIX)
 
+    @property
+    def options(self) -> tuple[str, str, str, str]:
+        """All of them, as the ops take them."""
+        return self.scheme, self.single, self.empty_low, self.prefix
+
     def __call__(
         self,
         costs: Float[Tensor, "R K"],
@@ -88,16 +93,9 @@ class Separation:
         checks.equal("Separation", "shape", dict(sizes), "All three come from the same rows.")
         if checks.values_visible(costs, count):
             _check_ascending(costs, count)
-        return ops.separate(
-            costs,
-            count,
-            component,
-            score,
-            scheme=self.scheme,
-            single=self.single,
-            empty_low=self.empty_low,
-            prefix=self.prefix,
-        )
+        scheme, single, empty_low, prefix = self.options
+        rules = {"scheme": scheme, "single": single, "empty_low": empty_low, "prefix": prefix}
+        return ops.separate(costs, count, component, score, **rules)
 
 
 def _check_ascending(costs: Tensor, count: Tensor) -> None:

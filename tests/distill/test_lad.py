@@ -35,8 +35,8 @@ class SoftPAA(la.CostAssigner):
     inner: la.PAA = la.PAA()  # noqa: RUF009 - frozen
     ignore_iof: float | None = None
 
-    def _propose(self, priors, gt, predictions):
-        return self.inner._propose(priors, gt, predictions)
+    def _propose(self, priors, gt, predictions, moments=True):
+        return self.inner._propose(priors, gt, predictions, moments)
 
     def _pairs(self, priors, gt, predictions, gt_row, prior):
         return self.inner._pairs(priors, gt, predictions, gt_row, prior)

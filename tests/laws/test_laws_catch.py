@@ -10,7 +10,7 @@ import torch
 
 import labelassign as la
 from labelassign.ops import blocks
-from labelassign.ops.cover import reference as cover
+from labelassign.ops.complete import cover
 from labelassign.ops.dispatch import OPS
 from labelassign.testing import LAWS, LawBroken, Subject, scenes
 from tests.laws.definitions import max_iou_condition
@@ -117,14 +117,14 @@ SUBJECTS = {name: Subject(assigner) for name, assigner in HARMS.items()} | {
 
 @pytest.fixture
 def a_wrong_path(monkeypatch):
-    """A fast path of the op `match` that forgets one overlap."""
+    """A fast path of the op `max_iou` that forgets one overlap."""
 
     def wrong(*args):
-        iou, *rest = OPS["match"].reference(*args)
-        return (iou * (torch.arange(iou.shape[1]) > 0), *rest)
+        index, iou, reason = OPS["max_iou"].reference(*args)
+        return index, iou * (torch.arange(iou.shape[1]) > 0), reason
 
-    other = replace(OPS["match"], fast={"native": (wrong, lambda *args: None)})
-    monkeypatch.setitem(OPS, "match", other)
+    other = replace(OPS["max_iou"], fast={"native": (wrong, lambda *args: None)})
+    monkeypatch.setitem(OPS, "max_iou", other)
 
 
 @pytest.mark.usefixtures("a_wrong_path")

@@ -5,6 +5,7 @@ import torch
 from torch._dynamo.utils import counters
 
 import labelassign as la
+from labelassign.distill.losses import select_boxes
 from labelassign.ops.dispatch import OPS
 from tests.laws.subjects import REPRESENTATIVE, SUBJECTS, TRACED
 from tests.scenes import grid, ground_truth, predictions
@@ -97,6 +98,9 @@ def test_ops_pass_torch_s_own_checks():
             if subject.name in {"MaxIoU", "ATSS", "CoLAD.FisherScore.image", "PAA.overlap"}:
                 subject.assigner(priors, crowd, p, teacher=p, step=0)
         la.PAA()._pairs(priors, gt, p, gt.labels, gt.labels)
+        select_boxes(p.boxes, gt)
+        costs, count, mixture = torch.rand(3, 6), torch.tensor([6, 2, 0]), la.Mixture()
+        mixture.classify(costs, count, mixture.fit(costs, count))
     assert {func._schema.name.partition("::")[2] for func, _ in record.calls} == set(OPS)
     checked = set()
     for func, args in record.calls:

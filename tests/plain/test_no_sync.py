@@ -5,7 +5,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import labelassign as la
-from labelassign.distill.losses import HeadOutputs, SoftDistillation
+from labelassign.distill.losses import HeadOutputs, SoftDistillation, select_boxes
 from labelassign.ops.dispatch import OPS
 from tests.laws.subjects import TRACED
 from tests.plain.sync_guard import SyncGuard
@@ -41,12 +41,15 @@ def test_every_op_has_been_under_the_guard():
     seen = set()
     with FakeTensorMode():
         priors, gt, p = inputs()
-        for assigner in (la.MaxIoU(), la.ATSS(), la.PAA(), la.PAA(shared="overlap")):
+        for assigner in (la.MaxIoU(), la.ATSS(), la.PAA()):
             with SyncGuard() as guard:
                 assigner(priors, gt, p)
             seen |= guard.ops
         with SyncGuard() as guard:
             la.PAA()._pairs(priors, gt, p, gt.labels, gt.labels)
+            select_boxes(p.boxes, gt)
+            costs, mixture = torch.zeros(2, 5, device="cuda"), la.Mixture(max_steps=2)
+            mixture.classify(costs, costs.sum(1).long(), mixture.fit(costs, costs.sum(1).long()))
     assert seen | guard.ops == set(OPS)
 
 

@@ -8,17 +8,13 @@ from labelassign.ops.dispatch import Op
 from labelassign.ops.match import reference
 from labelassign.ops.match.reference import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
 
-__all__ = ["RESCUE_HIGHEST", "RESCUE_LAST", "RESCUE_OFF", "match", "members"]
+__all__ = ["RESCUE_HIGHEST", "RESCUE_LAST", "RESCUE_OFF", "match"]
 
 
 def _fake_match(prior_boxes: Tensor, valid: Tensor | None, gt_boxes: Tensor, *rest: object) -> tuple[Tensor, ...]:
     images, n = rest[2], prior_boxes.shape[-2]
     iou = gt_boxes.new_empty((images, n))  # pyright: ignore[reportCallIssue, reportArgumentType]
     return iou, iou.long(), gt_boxes.new_empty(gt_boxes.shape[0]), iou.long()
-
-
-def _fake_members(prior_boxes: Tensor, valid: Tensor | None, gt_boxes: Tensor, *rest: object) -> Tensor:
-    return gt_boxes.new_empty(gt_boxes.shape[0], prior_boxes.shape[-2]).bool()
 
 
 match = Op(
@@ -31,12 +27,3 @@ match = Op(
 """Best overlap `[B, N]` and its row `[B, N]` (-1: none; ties: lower row), best overlap per row `[G]`, and the needy
 row that claims a prior `[B, N]` (-1: none): one whose best overlap, at least `min_iou`, is at this prior. Between
 claims the higher overlap and then the lower row wins (RESCUE_HIGHEST), or the later row (RESCUE_LAST)."""
-
-members = Op(
-    "members",
-    "(Tensor prior_boxes, Tensor? valid, Tensor gt_boxes, Tensor usable, Tensor image_of, float threshold, "
-    "int rescue, bool zero_rescues) -> Tensor",
-    reference.members,
-    _fake_members,
-).register()
-"""Which priors a ground truth may choose from `[G, N]`, each ground truth by itself."""

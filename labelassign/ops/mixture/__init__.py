@@ -6,9 +6,10 @@ from torch import Tensor
 
 from labelassign.ops.dispatch import Op
 from labelassign.ops.mixture import reference
+from labelassign.ops.mixture import settle as _settle
 from labelassign.ops.mixture.separate import component_and_score, separate
 
-__all__ = ["classify", "component_and_score", "mixture", "separate"]
+__all__ = ["classify", "component_and_score", "mixture", "separate", "settle"]
 
 
 def _fit(
@@ -55,3 +56,20 @@ classify = Op(
     _fake_classify,
 ).register()
 """`component_and_score` as an op, so that compiled code decides by the same logarithms; both `[R, K]`."""
+
+
+def _fake_settle(costs: Tensor, *options: object) -> tuple[Tensor, Tensor, Tensor]:
+    rows = costs.new_empty(costs.shape[0])
+    return costs.new_empty(costs.shape).char(), rows.long(), rows.bool()
+
+
+settle = Op(
+    "settle",
+    "(Tensor costs, float tol, int max_steps, float reg, bool normalize, bool data_variance, str scheme, str single, "
+    "str empty_low, str prefix) -> (Tensor, Tensor, Tensor)",
+    _settle.settle,
+    _fake_settle,
+).register()
+"""Sort every row of costs `[R, K]` (+inf: no candidate; ties by place), fit, classify and separate it.
+
+Gives the state of every candidate `[R, K]` int8 in its place, steps `[R]` (int64) and converged `[R]` (bool)."""

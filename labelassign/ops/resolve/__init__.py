@@ -11,17 +11,21 @@ __all__ = ["resolve"]
 
 
 def _fake(
-    prior: Tensor, state: Tensor, key: Tensor, image_of: Tensor, images: int, priors: int
-) -> tuple[Tensor, Tensor]:
-    return prior.new_empty((images, priors)), key.new_empty((images, priors))
+    prior: Tensor, state: Tensor, cost: Tensor, reason: Tensor, offsets: Tensor, priors: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    index = offsets.new_empty(offsets.shape[0] - 1, priors)
+    return index, index.float(), reason.char()
 
 
 resolve = Op(
     "resolve",
-    "(Tensor prior, Tensor state, Tensor key, Tensor image_of, SymInt images, SymInt priors) -> (Tensor, Tensor)",
+    "(Tensor prior, Tensor state, Tensor cost, Tensor reason, Tensor offsets, SymInt priors) "
+    "-> (Tensor, Tensor, Tensor)",
     _reference,
     _fake,
 ).register()
-"""Owner of every prior `[B, N]` and the key it won with, from choices `[G, M]`: `prior` (-1: none), `state` (1: wants
-it, -1: leaves it out of the loss, 0: neither) and a non-negative float32 `key`. The lowest key wins, then the lower
-row; only claimants compete. A prior nobody wants is -2 (IGNORE) if somebody leaves it out, else -1."""
+"""Owner of every prior `[B, N]`, its quality exp(-cost) `[B, N]`, and the reason of each row `[G]`.
+
+From choices `[G, M]`: `prior` (-1: none), `state` (1: wants it, -1: leaves it out of the loss, 0: neither) and a
+non-negative float32 `cost`. The lowest cost wins, then the lower row; only claimants compete. A prior nobody wants is
+-2 (IGNORE) if somebody leaves it out, else -1. `reason` `[G]` stays for rows without any choice."""

@@ -99,8 +99,8 @@ class _Watched(CostAssigner):
     def __post_init__(self) -> None:
         object.__setattr__(self, "ignore_iof", self.inner.ignore_iof)
 
-    def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions) -> Candidates:
-        return self.inner._propose(priors, gt, predictions)
+    def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions, moments: bool = True) -> Candidates:
+        return self.inner._propose(priors, gt, predictions, moments)
 
     def _pairs(
         self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor

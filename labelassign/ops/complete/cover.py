@@ -1,4 +1,4 @@
-"""Which priors lie in ignored regions: the definition."""
+"""Which boxes lie in ignored regions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from labelassign.ops.blocks import row_blocks, selected
 
 
 def cover(boxes: Tensor, regions: Tensor, active: Tensor, image_of: Tensor, images: int, share: float) -> Tensor:
-    """See `labelassign.ops.cover`."""
+    """`[B, N]`: at least `share` of the box lies in one `active` region of its image (a point: is inside)."""
     n = boxes.shape[-2]
     out = torch.zeros(images, n, dtype=torch.int32, device=boxes.device)
     rows = selected(active)

@@ -1,4 +1,4 @@
-"""The priors nearest in centre, level by level: the definition."""
+"""The priors nearest in centre, level by level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ def nearest(
     level_sizes: list[int],
     topk: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """See `labelassign.ops.nearest`."""
+    """The `topk` valid priors of each level nearest in centre `[G, L, topk]`, nearest first; -1 where there are fewer.
+
+    Also their overlaps (0 where absent), and how far inside the object their centres lie in pixels (-inf where absent).
+    Squared distances in float32; ties by lower prior index.
+    """
     rows, device = gt_boxes.shape[0], gt_boxes.device
     gt_boxes = tame(gt_boxes)
     targets, points = centres(gt_boxes), centres(prior_boxes)

@@ -1,4 +1,4 @@
-"""Costs of pairs, the cheapest of every (ground truth, level), and the moments of all: the definition."""
+"""Costs of pairs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from labelassign.geometry import paired_giou, paired_iou
-from labelassign.ops.blocks import row_blocks, selected
-from labelassign.ops.segments import cheapest, moments
+from labelassign.ops.blocks import row_blocks
 
 _SMALLEST = 1e-12  # probabilities are kept this far from 0 and 1, so that their logarithms are finite
 
@@ -51,7 +50,7 @@ def pair_cost(
     generalized: bool,
     iou_weight: float,
 ) -> tuple[Tensor, Tensor]:
-    """Cost and predicted overlap of pairs (ground-truth row, prior), both `[M]` float32; see `labelassign.ops.rank`."""
+    """Cost and predicted overlap of pairs (ground-truth row, prior), both `[M]` float32; see the op of this name."""
     cost = torch.empty(row.shape[0], device=scores.device)
     overlap = torch.empty_like(cost)
     classes = scores.shape[2] - (scores_are == "softmax_logits")
@@ -67,56 +66,3 @@ def pair_cost(
         cost[part] = torch.where(torch.isfinite(total), total, torch.inf)
         overlap[part] = torch.where(finite, iou, 0.0)
     return cost, overlap
-
-
-def level_of(prior: Tensor, level_sizes: list[int]) -> Tensor:
-    """The level of each prior."""
-    level, edge = torch.zeros_like(prior), 0
-    for size in level_sizes[:-1]:
-        edge += size
-        level += prior >= edge
-    return level
-
-
-def rank(
-    row: Tensor,
-    prior: Tensor,
-    image_of: Tensor,
-    scores: Tensor,
-    boxes: Tensor,
-    gt_boxes: Tensor,
-    gt_labels: Tensor,
-    level_sizes: list[int],
-    topk: int,
-    overlaps: int,
-    scores_are: str,
-    alpha: float,
-    gamma: float,
-    generalized: bool,
-    iou_weight: float,
-) -> tuple[Tensor, ...]:
-    """See `labelassign.ops.rank`."""
-    rows, levels, images = gt_boxes.shape[0], len(level_sizes), scores.shape[0]
-    chosen = selected(row >= 0)
-    row, prior = row[chosen], prior[chosen]
-    present, safe = row >= 0, row.clamp(min=0)
-    terms = (scores_are, alpha, gamma, generalized, iou_weight)
-    cost, iou = pair_cost(scores, boxes, gt_boxes, gt_labels, image_of, safe, prior, *terms)
-    usable = present & torch.isfinite(cost)
-    refused = torch.zeros(images, dtype=torch.int64, device=scores.device)
-    refused.scatter_add_(0, image_of[safe], (present & ~usable).long())
-    groups = rows * levels
-    group = torch.where(usable, safe * levels + level_of(prior, level_sizes), groups)
-    place = cheapest(group, cost, groups, topk)
-    held = place >= 0
-    prior, cost, iou = (torch.cat([t, t.new_zeros(1)]) for t in (prior, cost, iou))  # place -1 reads the last entry
-    # by size of overlap instead of cost: what a dynamic k adds up
-    largest = cheapest(group, -iou[:-1], groups, overlaps) if overlaps else place[:, :0]
-    return (
-        torch.where(held, prior[place], -1).view(rows, levels, topk),
-        torch.where(held, cost[place], torch.inf).view(rows, levels, topk),
-        torch.where(held, iou[place], 0.0).view(rows, levels, topk),
-        torch.where(largest >= 0, iou[largest], 0.0).view(rows, levels, overlaps),
-        *(t.view(rows, levels) for t in moments(group, cost[:-1], groups)),
-        refused,
-    )

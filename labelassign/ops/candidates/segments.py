@@ -21,13 +21,19 @@ def cheapest(group: Tensor, cost: Tensor, groups: int, topk: int) -> Tensor:
     return out.scatter_(0, slot, order)[:-1].view(groups, topk)
 
 
-def moments(group: Tensor, cost: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Count, mean and unbiased variance of each group's costs in float64; group == `groups` counts nowhere."""
+def moments(group: Tensor, cost: Tensor, groups: int, spread: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Count, mean and unbiased variance of each group's costs in float64; group == `groups` counts nowhere.
+
+    Without `spread` only the count; mean and variance are 0.
+    """
     value = torch.where(group < groups, cost, 0.0).double()
     count = torch.zeros(groups + 1, dtype=torch.int64, device=group.device)
     count = count.scatter_add_(0, group, torch.ones_like(group))
-    mean = torch.zeros(groups + 1, dtype=torch.float64, device=group.device).index_add_(0, group, value)
+    mean = torch.zeros(groups + 1, dtype=torch.float64, device=group.device)
+    if not spread:
+        return count[:-1], mean[:-1], mean[:-1].clone()
+    mean = mean.index_add_(0, group, value)
     mean = mean / count.clamp(min=1)
-    spread = torch.zeros_like(mean).index_add_(0, group, (value - mean[group]).square())
-    variance = torch.where(count > 1, spread / (count - 1).clamp(min=1), 0.0)
+    squares = torch.zeros_like(mean).index_add_(0, group, (value - mean[group]).square())
+    variance = torch.where(count > 1, squares / (count - 1).clamp(min=1), 0.0)
     return count[:-1], mean[:-1], variance[:-1]

@@ -1,0 +1,36 @@
+"""Op of assignment by the highest overlap."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from labelassign.ops.dispatch import Op
+from labelassign.ops.max_iou.reference import max_iou as _reference
+from labelassign.ops.objects import OBJECTS
+
+__all__ = ["max_iou"]
+
+
+def _fake(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    *rules: object,
+) -> tuple[Tensor, Tensor, Tensor]:
+    index = offsets.new_empty(offsets.shape[0] - 1, prior_boxes.shape[-2])
+    return index, index.float(), ignore.char()
+
+
+max_iou = Op(
+    "max_iou",
+    f"(Tensor prior_boxes, Tensor? valid, {OBJECTS}, float pos_iou, float lo, float hi, int rescue, float min_iou, "
+    "bool zero_rescues, bool all_ties, bool claims_take) -> (Tensor, Tensor, Tensor)",
+    _reference,
+    _fake,
+).register()
+"""The whole of `MaxIoU`: object of every prior `[B, N]`, best overlap `[B, N]`, and the reason of each row `[G]`.
+
+`rescue` and `min_iou` as in the op `match`; `claims_take`: a claimed prior learns the needy object, not its argmax."""

@@ -1,0 +1,120 @@
+// Sixteen floats or eight doubles at a time, on every instruction set alike: the logical width is fixed and built from
+// registers of LA_BYTES, nothing is fused, and sums have one order. So every instruction set gives the same bits.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+// One translation unit per instruction set, each in a namespace of its own. Nothing of the standard library's templates
+// may be used in them: the linker would keep one copy for all, perhaps that of a set which the machine does not have.
+#define LA_INLINE static inline __attribute__((always_inline))
+
+namespace LA_SET {
+
+constexpr int kFloats = 16, kDoubles = 8, kParts = 64 / LA_BYTES;
+
+typedef float vf __attribute__((vector_size(LA_BYTES)));
+typedef int32_t vi __attribute__((vector_size(LA_BYTES)));
+typedef double vd __attribute__((vector_size(LA_BYTES)));
+typedef int64_t vl __attribute__((vector_size(LA_BYTES)));
+typedef float vh __attribute__((vector_size(LA_BYTES / 2)));
+
+struct F { vf p[kParts]; };
+struct I { vi p[kParts]; };  // also the masks of F: all bits or none
+struct D { vd p[kParts]; };
+struct L { vl p[kParts]; };  // also the masks of D
+
+#define LA_EACH(R, expression)                                   \
+  R out;                                                         \
+  _Pragma("GCC unroll 4") for (int k = 0; k < kParts; k++) out.p[k] = expression; \
+  return out;
+#define LA_OPERATORS(T, M)                                                                         \
+  LA_INLINE T operator+(T a, T b) { LA_EACH(T, a.p[k] + b.p[k]) }                                  \
+  LA_INLINE T operator-(T a, T b) { LA_EACH(T, a.p[k] - b.p[k]) }                                  \
+  LA_INLINE T operator*(T a, T b) { LA_EACH(T, a.p[k] * b.p[k]) }                                  \
+  LA_INLINE T operator/(T a, T b) { LA_EACH(T, a.p[k] / b.p[k]) }                                  \
+  LA_INLINE M operator<(T a, T b) { LA_EACH(M, a.p[k] < b.p[k]) }                                  \
+  LA_INLINE M operator>(T a, T b) { LA_EACH(M, a.p[k] > b.p[k]) }                                  \
+  LA_INLINE M operator==(T a, T b) { LA_EACH(M, a.p[k] == b.p[k]) }                                \
+  LA_INLINE T select(M m, T a, T b) { LA_EACH(T, m.p[k] ? a.p[k] : b.p[k]) }                       \
+  LA_INLINE T smaller(T a, T b) { LA_EACH(T, a.p[k] < b.p[k] ? a.p[k] : b.p[k]) }                  \
+  LA_INLINE T larger(T a, T b) { LA_EACH(T, a.p[k] > b.p[k] ? a.p[k] : b.p[k]) }
+
+LA_OPERATORS(F, I)
+LA_OPERATORS(D, L)
+LA_INLINE I operator+(I a, I b) { LA_EACH(I, a.p[k] + b.p[k]) }
+LA_INLINE I operator&(I a, I b) { LA_EACH(I, a.p[k] & b.p[k]) }
+LA_INLINE I operator>(I a, I b) { LA_EACH(I, a.p[k] > b.p[k]) }
+LA_INLINE I operator<<(I a, int n) { LA_EACH(I, a.p[k] << n) }
+LA_INLINE L operator+(L a, L b) { LA_EACH(L, a.p[k] + b.p[k]) }
+LA_INLINE L operator<<(L a, int n) { LA_EACH(L, a.p[k] << n) }
+LA_INLINE I select(I m, I a, I b) { LA_EACH(I, m.p[k] ? a.p[k] : b.p[k]) }
+LA_INLINE I bits(F a) { LA_EACH(I, (vi)a.p[k]) }
+LA_INLINE L bits(D a) { LA_EACH(L, (vl)a.p[k]) }
+LA_INLINE F from_bits(I a) { LA_EACH(F, (vf)a.p[k]) }
+LA_INLINE D from_bits(L a) { LA_EACH(D, (vd)a.p[k]) }
+
+LA_INLINE F all(float a) { LA_EACH(F, a - vf{}) }
+LA_INLINE D all(double a) { LA_EACH(D, a - vd{}) }
+LA_INLINE I all(int32_t a) { LA_EACH(I, a - vi{}) }
+LA_INLINE L all(int64_t a) { LA_EACH(L, a - vl{}) }
+
+template <class T, class S> LA_INLINE T load(const S* from) {
+  T out;
+  std::memcpy(&out, from, 64);
+  return out;
+}
+template <class T, class S> LA_INLINE void store(S* to, T a) { std::memcpy(to, &a, 64); }
+
+LA_INLINE D widen(const float* from) {  // eight floats
+  D out;
+  for (int k = 0; k < kParts; k++) {
+    vh half;
+    std::memcpy(&half, from + k * (kDoubles / kParts), sizeof half);
+    out.p[k] = __builtin_convertvector(half, vd);
+  }
+  return out;
+}
+
+LA_INLINE bool any(I m) {
+  vi a = m.p[0];
+  for (int k = 1; k < kParts; k++) a |= m.p[k];
+  int64_t lane[LA_BYTES / 8], found = 0;
+  std::memcpy(lane, &a, sizeof a);
+  for (int k = 0; k < LA_BYTES / 8; k++) found |= lane[k];
+  return found != 0;
+}
+LA_INLINE double sum(D a) {
+  double l[8];
+  store(l, a);
+  return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+}
+LA_INLINE float sum(F a) {
+  float l[16], out = 0;
+  store(l, a);
+  for (int k = 0; k < 16; k++) out += l[k];
+  return out;
+}
+LA_INLINE float largest(F a) {
+  float l[16], out;
+  store(l, a);
+  out = l[0];
+  for (int k = 1; k < 16; k++) out = l[k] > out ? l[k] : out;
+  return out;
+}
+LA_INLINE int32_t largest(I a) {
+  int32_t l[16], out;
+  store(l, a);
+  out = l[0];
+  for (int k = 1; k < 16; k++) out = l[k] > out ? l[k] : out;
+  return out;
+}
+// bit k: lane k of the mask
+LA_INLINE uint32_t lanes(I m) {
+  int32_t l[16];
+  store(l, m);
+  uint32_t out = 0;
+  for (int k = 0; k < 16; k++) out |= (uint32_t)(l[k] & 1) << k;
+  return out;
+}
+
+}  // namespace LA_SET
