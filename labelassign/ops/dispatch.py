@@ -95,13 +95,14 @@ class Op:
         return Explanation(self.name, chosen[0], others)
 
     def run(self, *args: Any) -> Any:
-        """The op's body."""
-        if "LABELASSIGN_PATH" in os.environ:
-            path = self.explain(*args).path
-            return self.reference(*args) if path == "reference" else self.fast[path][0](*args)
-        for run, refusal in self.fast.values():
-            if refusal(*args) is None:
-                return run(*args)
+        """The op's body. A path may still find out that it cannot (memory, indices out of range): NotImplemented."""
+        forced = "LABELASSIGN_PATH" in os.environ
+        paths = {self.explain(*args).path} if forced else self.fast
+        for path in paths:
+            if path in self.fast and (forced or self.fast[path][1](*args) is None):
+                found = self.fast[path][0](*args)
+                if found is not NotImplemented:
+                    return found
         return self.reference(*args)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from labelassign.checks import equal, fail, same_device
 from labelassign.ops.match import RESCUE_OFF, match
+from labelassign.ops.objects import objects
 from labelassign.structures import GroundTruth
 
 from . import _checks as checks
@@ -53,6 +54,5 @@ def select_boxes(
     equal(who, "number of images", images, "Pass the ground truth of exactly the batch that the teacher saw.")
     same_device(who, (("gt", gt.boxes), ("teacher_boxes", teacher_boxes)))
     # the teacher's boxes in the place of priors: which object each of them overlaps most
-    objects = (gt.boxes, gt.in_use & ~gt.ignore & gt.well_formed(), gt.image_of, gt.num_images)
-    iou, *_ = match(teacher_boxes.detach(), None, *objects, RESCUE_OFF, 0.0, False, False)
+    iou, *_ = match(teacher_boxes.detach(), None, *objects(gt), RESCUE_OFF, 0.0, False, False)
     return torch.where(iou > min_iou, iou, 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelassign.ops.atss import native
 from labelassign.ops.atss.reference import atss as _reference
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import OBJECTS
@@ -30,5 +31,6 @@ atss = Op(
     " -> (Tensor, Tensor, Tensor)",
     _reference,
     _fake,
+    {"native": (native.atss, native.refusal)},
 ).register()
 """The whole of `ATSS`: object of every prior and its overlap `[B, N]`, and the reason of each row `[G]`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from labelassign.ops.candidates import costs, reference
+from labelassign.ops.candidates import costs, native, reference
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import OBJECTS
 
@@ -44,6 +44,7 @@ candidates = Op(
     f"{_COST}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     reference.candidates,
     _fake,
+    {"native": (native.candidates, native.refusal)},
 ).register()
 """The cheapest priors of every ground truth and level: the fields of `Candidates` in their order.
 
@@ -80,5 +81,6 @@ pair_cost = Op(
     f"{_COST}) -> (Tensor, Tensor)",
     _pair_cost,
     _fake_pairs,
+    {"native": (native.pair_cost, native.refusal_of_pairs)},
 ).register()
 """Cost and predicted overlap of single pairs, as `candidates` computes them; both `[M]` float32."""

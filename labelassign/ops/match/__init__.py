@@ -5,24 +5,46 @@ from __future__ import annotations
 from torch import Tensor
 
 from labelassign.ops.dispatch import Op
-from labelassign.ops.match import reference
+from labelassign.ops.match import native, reference
 from labelassign.ops.match.reference import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
+from labelassign.ops.objects import OBJECTS, usable
+from labelassign.structures import rows
 
 __all__ = ["RESCUE_HIGHEST", "RESCUE_LAST", "RESCUE_OFF", "match"]
 
 
-def _fake_match(prior_boxes: Tensor, valid: Tensor | None, gt_boxes: Tensor, *rest: object) -> tuple[Tensor, ...]:
-    images, n = rest[2], prior_boxes.shape[-2]
-    iou = gt_boxes.new_empty((images, n))  # pyright: ignore[reportCallIssue, reportArgumentType]
-    return iou, iou.long(), gt_boxes.new_empty(gt_boxes.shape[0]), iou.long()
+def _match(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    classes: int,
+    rescue: int,
+    min_iou: float,
+    zero_rescues: bool,
+    all_ties: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    able = usable(gt_boxes, gt_labels, offsets, ignore, classes)
+    where = (prior_boxes, valid, gt_boxes, able, rows.image_of(offsets, gt_boxes.shape[0]), offsets.shape[0] - 1)
+    return reference.match(*where, rescue, min_iou, zero_rescues, all_ties)
+
+
+def _fake(
+    prior_boxes: Tensor, valid: Tensor | None, gt_boxes: Tensor, gt_labels: Tensor, offsets: Tensor, *rest: object
+) -> tuple[Tensor, ...]:
+    row = offsets.new_empty(offsets.shape[0] - 1, prior_boxes.shape[-2])
+    return row.float(), row, gt_boxes.new_empty(gt_boxes.shape[0]), row.clone()
 
 
 match = Op(
     "match",
-    "(Tensor prior_boxes, Tensor? valid, Tensor gt_boxes, Tensor usable, Tensor image_of, SymInt images, int rescue, "
-    "float min_iou, bool zero_rescues, bool all_ties) -> (Tensor, Tensor, Tensor, Tensor)",
-    reference.match,
-    _fake_match,
+    f"(Tensor prior_boxes, Tensor? valid, {OBJECTS}, int rescue, float min_iou, bool zero_rescues, bool all_ties) "
+    "-> (Tensor, Tensor, Tensor, Tensor)",
+    _match,
+    _fake,
+    {"native": (native.match, native.refusal)},
 ).register()
 """Best overlap `[B, N]` and its row `[B, N]` (-1: none; ties: lower row), best overlap per row `[G]`, and the needy
 row that claims a prior `[B, N]` (-1: none): one whose best overlap, at least `min_iou`, is at this prior. Between

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from labelassign.ops.dispatch import Op
-from labelassign.ops.mixture import reference
+from labelassign.ops.mixture import native, reference
 from labelassign.ops.mixture import settle as _settle
 from labelassign.ops.mixture.separate import component_and_score, separate
 
@@ -31,6 +31,7 @@ mixture = Op(
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _fit,
     _fake,
+    {"native": (native.mixture, native.refusal)},
 ).register()
 """Fit two Gaussians to the first `count[r]` costs of every row r of `costs [R, K]`, float64 inside.
 
@@ -54,6 +55,7 @@ classify = Op(
     "(Tensor costs, Tensor count, Tensor weights, Tensor means, Tensor variances, bool normalize) -> (Tensor, Tensor)",
     _classify,
     _fake_classify,
+    {"native": (native.classify, native.refusal_of_classify)},
 ).register()
 """`component_and_score` as an op, so that compiled code decides by the same logarithms; both `[R, K]`."""
 
@@ -69,6 +71,7 @@ settle = Op(
     "str empty_low, str prefix) -> (Tensor, Tensor, Tensor)",
     _settle.settle,
     _fake_settle,
+    {"native": (native.settle, native.refusal_of_settle)},
 ).register()
 """Sort every row of costs `[R, K]` (+inf: no candidate; ties by place), fit, classify and separate it.
 

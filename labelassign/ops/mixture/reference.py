@@ -19,8 +19,8 @@ from torch import Tensor
 from labelassign import checks
 from labelassign.ops.mixture.samples import bounds, log_density, samples
 
-_TEN_EPS = 10.0 * torch.finfo(torch.float64).eps  # scikit-learn's guard for an empty component
-_LOWEST = -600.0  # exp(-600) is nothing beside 10 eps, and keeps slow subnormal numbers out of the products
+TEN_EPS = 10.0 * torch.finfo(torch.float64).eps  # scikit-learn's guard for an empty component
+LOWEST = -600.0  # exp(-600) is nothing beside 10 eps, and keeps slow subnormal numbers out of the products
 
 # What a step changes, one row of the state each; the first three are pairs, low component first.
 _WEIGHTS, _MEANS, _VARIANCES, _LIKELIHOOD, _STEPS, _CONVERGED = slice(0, 2), slice(2, 4), slice(4, 6), 6, 7, 8
@@ -78,11 +78,11 @@ def _em_step(x: Tensor, inside: Tensor, count: Tensor, state: Tensor, tol: float
     density = log_density(x, state[_WEIGHTS], state[_MEANS], state[_VARIANCES])
     low, high = density.unbind()  # views: they follow what happens to `density` in place
     peak = torch.maximum(low, high)
-    share = density.sub_(peak).clamp_(min=_LOWEST).exp_()
+    share = density.sub_(peak).clamp_(min=LOWEST).exp_()
     total = low + high
     share.mul_(inside / total)
     likelihood = peak.add_(total.log_()).mul_(inside).sum(1) / count
-    size = share.sum(2) + _TEN_EPS
+    size = share.sum(2) + TEN_EPS
     scratch = share * x
     means = scratch.sum(2) / size
     spread = torch.sub(x, means[..., None], out=scratch)

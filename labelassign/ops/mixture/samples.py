@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-_HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
+HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 # Samples beyond count as this large: the square of a standardised difference must stay finite. No float32 is.
 LARGEST = 1e100
 SMALLEST_REG = 1e-12  # the same bound from the other side
@@ -50,5 +50,5 @@ def log_density(
     """Return log(weight · normal density) of every sample under both components."""
     precision = variances.sqrt().reciprocal()
     z = (x - means[..., None]).mul_(precision[..., None])
-    offset = (weights * precision).log() - _HALF_LOG_TAU
+    offset = (weights * precision).log() - HALF_LOG_TAU
     return z.mul_(z).mul_(-0.5).add_(offset[..., None])

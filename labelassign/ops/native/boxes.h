@@ -3,6 +3,7 @@
 #include "simd.h"
 
 namespace LA_SET {
+namespace {
 
 constexpr float kTiny = 1.17549435e-38f, kFar = 1e9f, kInfinity = __builtin_inff();
 
@@ -25,7 +26,8 @@ LA_INLINE float intersection(Box a, Box b) {
   const float w = least(a.x2, b.x2) - most(a.x1, b.x1), h = least(a.y2, b.y2) - most(a.y1, b.y1);
   return most(w, 0.0f) * most(h, 0.0f);
 }
-LA_INLINE float ratio(float part, float whole) { return part / (whole > kTiny ? whole : kTiny); }
+// a NaN stays one
+LA_INLINE float ratio(float part, float whole) { return part / (whole < kTiny ? kTiny : whole); }
 LA_INLINE float iou(Box a, Box b) {
   const float inner = intersection(a, b);
   return ratio(inner, (area(a) + area(b)) - inner);
@@ -35,7 +37,8 @@ LA_INLINE float giou(Box a, Box b) {
   float whole = most(a.x2 - a.x1, 0.0f) * most(a.y2 - a.y1, 0.0f);
   whole = (whole + most(b.x2 - b.x1, 0.0f) * most(b.y2 - b.y1, 0.0f)) - inner;
   const float hull = (most(a.x2, b.x2) - least(a.x1, b.x1)) * (most(a.y2, b.y2) - least(a.y1, b.y1));
-  return most(least(ratio(inner, whole) - ratio(hull - whole, hull), 1.0f), -1.0f);
+  const float value = ratio(inner, whole) - ratio(hull - whole, hull);
+  return value > 1.0f ? 1.0f : value < -1.0f ? -1.0f : value;
 }
 
 // Many boxes against one, and the smallest box around them.
@@ -52,4 +55,5 @@ LA_INLINE Box around(Box a, Box b) {
   return {least(a.x1, b.x1), least(a.y1, b.y1), most(a.x2, b.x2), most(a.y2, b.y2)};
 }
 
+}  // namespace
 }  // namespace LA_SET

@@ -3,6 +3,7 @@
 #include "simd.h"
 
 namespace LA_SET {
+namespace {
 
 // e^x for x <= 0, relative error below 3e-16; 0 below -708, where float64 has only subnormals left
 LA_INLINE D exp_negative(D x) {
@@ -17,7 +18,7 @@ LA_INLINE D exp_negative(D x) {
   D y = all(taylor[0]);
 #pragma GCC unroll 16
   for (int k = 1; k < 14; k++) y = y * r + all(taylor[k]);
-  const L power = (bits(t) + all((int64_t)1023 - 0x4338000000000000LL)) << 52;
+  const L power = (bits(t) + all((int64_t)(1023 - 0x4338000000000000LL))) << 52;
   return select(nothing, all(0.0), y * from_bits(power));
 }
 
@@ -55,4 +56,5 @@ LA_INLINE F rough_log1p_unit(F e) {
   return (all(2.0f) * f) * y;
 }
 
+}  // namespace
 }  // namespace LA_SET

@@ -6,9 +6,10 @@
 
 // One translation unit per instruction set, each in a namespace of its own. Nothing of the standard library's templates
 // may be used in them: the linker would keep one copy for all, perhaps that of a set which the machine does not have.
-#define LA_INLINE static inline __attribute__((always_inline))
+#define LA_INLINE inline __attribute__((always_inline))
 
 namespace LA_SET {
+namespace {  // nothing here has a name outside
 
 constexpr int kFloats = 16, kDoubles = 8, kParts = 64 / LA_BYTES;
 
@@ -117,4 +118,5 @@ LA_INLINE uint32_t lanes(I m) {
   return out;
 }
 
+}  // namespace
 }  // namespace LA_SET

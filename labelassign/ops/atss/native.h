@@ -1,0 +1,188 @@
+// Nearest priors of every object on every level, the threshold over their overlaps, and who wins a prior.
+#pragma once
+#include "../match/native.h"
+
+namespace LA_SET {
+namespace {
+
+constexpr int kSpot = 64;  // priors in one block of centres
+
+// Centres of the priors of one image, and the boxes around blocks of them.
+struct Centres {
+  const float* x;
+  const float* y;
+  const Box* block;  // of each level, from its first prior on
+};
+struct Nearest {
+  float* distance;
+  int32_t* prior;
+  int64_t room, held;
+  LA_INLINE float worst() const { return held < room ? kInfinity : distance[held - 1]; }
+  // priors come in any order; of equal distances the lower one goes first
+  LA_INLINE void put(float d, int32_t n) {
+    int64_t i = held;
+    if (held == room) {
+      if (d > distance[i - 1] || (d == distance[i - 1] && n > prior[i - 1])) return;
+      i--;
+    } else {
+      held++;
+    }
+    for (; i > 0 && (distance[i - 1] > d || (distance[i - 1] == d && prior[i - 1] > n)); i--)
+      distance[i] = distance[i - 1], prior[i] = prior[i - 1];
+    distance[i] = d, prior[i] = n;
+  }
+};
+
+// squared distance from a point to a box of points: rounding is monotone, so no centre inside comes out nearer
+LA_INLINE float nearest_possible(Box b, float x, float y) {
+  const float dx = most(most(b.x1 - x, x - b.x2), 0.0f), dy = most(most(b.y1 - y, y - b.y2), 0.0f);
+  return dx * dx + dy * dy;
+}
+
+LA_INLINE void visit(const Centres& c, int64_t from, int64_t to, float x, float y, Nearest& best) {
+  for (int64_t i = from; i < to; i += kFloats) {
+    const F dx = load<F>(c.x + i) - all(x), dy = load<F>(c.y + i) - all(y), d = dx * dx + dy * dy;
+    const float worst = best.worst();
+    const I near = worst < kInfinity ? (d < all(worst)) : (d < all(kInfinity));
+    const I tie = d == all(worst);  // may still win by its number; infinity itself is nowhere
+    if (!any(near) && !(worst < kInfinity && any(tie))) continue;
+    float value[kFloats];
+    store(value, d);
+    for (int64_t k = 0; k < kFloats && i + k < to; k++)
+      if (value[k] < kInfinity && value[k] <= best.worst()) best.put(value[k], (int32_t)(i + k));
+  }
+}
+
+struct Adaptive {
+  const AtssArguments& a;
+  int64_t blocks;      // of all levels
+  int64_t stride;      // priors, rounded up so that whole registers can be read
+  float *x, *y;        // [images or 1, stride], infinitely far where a prior is invalid or not finite
+  Box* block;          // [images or 1, blocks]
+  Box* box;            // [rows], tame
+  uint8_t* able;
+  int32_t* image;
+  int32_t* prior;      // [rows, levels * topk], kept ones first
+  float* iou;
+  int32_t* kept;       // [rows]
+};
+
+LA_INLINE void centre_image(const Adaptive& s, int64_t copy) {
+  const Priors& p = s.a.priors;
+  float *x = s.x + copy * s.stride, *y = s.y + copy * s.stride;
+  for (int64_t n = 0; n < s.stride; n++) {
+    x[n] = y[n] = kInfinity;
+    if (n >= p.count || (p.valid && !p.valid[copy * p.count + n])) continue;
+    const Box b = box_at(p.boxes + ((p.step ? copy * p.step : 0) + n) * 4);
+    if (finite(b)) x[n] = (b.x1 + b.x2) / 2, y[n] = (b.y1 + b.y2) / 2;
+  }
+  Box* out = s.block + copy * s.blocks;
+  int64_t begin = 0;
+  for (int64_t level = 0; level < s.a.levels; level++) {
+    const int64_t end = begin + s.a.sizes[level];
+    for (int64_t n = begin; n < end; n += kSpot, out++) {
+      *out = {kInfinity, kInfinity, -kInfinity, -kInfinity};
+      for (int64_t k = n; k < n + kSpot && k < end; k++)
+        if (x[k] < kInfinity && y[k] < kInfinity) *out = around(*out, {x[k], y[k], x[k], y[k]});
+    }
+    begin = end;
+  }
+}
+
+// The nearest of one level, those blocks first that may hold them.
+LA_INLINE void nearest_level(const Centres& c, int64_t begin, int64_t end, float x, float y,
+                             Nearest& best) {
+  const int64_t blocks = (end - begin + kSpot - 1) / kSpot;
+  int64_t first = 0;
+  float least_far = kInfinity;
+  for (int64_t k = 0; k < blocks; k++) {
+    const float far = nearest_possible(c.block[k], x, y);
+    if (far < least_far) least_far = far, first = k;
+  }
+  const auto look = [&](int64_t k) {
+    const int64_t from = begin + k * kSpot;
+    visit(c, from, from + kSpot < end ? from + kSpot : end, x, y, best);
+  };
+  if (blocks) look(first);
+  for (int64_t k = 0; k < blocks; k++)
+    if (k != first && nearest_possible(c.block[k], x, y) <= best.worst()) look(k);
+}
+
+LA_INLINE float threshold(const float* iou, int64_t count, bool keep_single) {
+  double total = 0, squares = 0;
+  for (int64_t k = 0; k < count; k++) total += iou[k];
+  const double mean = total / (double)(count < 1 ? 1 : count);
+  for (int64_t k = 0; k < count; k++) squares += (iou[k] - mean) * (iou[k] - mean);
+  if (!keep_single && count == 1) return kInfinity;
+  return (float)(mean + __builtin_sqrt(squares / (double)(count < 2 ? 1 : count - 1)));
+}
+
+LA_INLINE void adapt_row(const Adaptive& s, int64_t g, float* distance) {
+  const AtssArguments& a = s.a;
+  const int64_t room = a.levels * a.topk, copy = s.a.priors.step || s.a.priors.valid ? s.image[g] : 0;
+  int32_t* prior = s.prior + g * room;
+  float* iou = s.iou + g * room;
+  const Box target = s.box[g];
+  const float x = (target.x1 + target.x2) / 2, y = (target.y1 + target.y2) / 2;
+  Centres c = {s.x + copy * s.stride, s.y + copy * s.stride, s.block + copy * s.blocks};
+  int64_t begin = 0, found = 0;
+  for (int64_t level = 0; s.able[g] && level < a.levels; level++) {
+    Nearest best = {distance, prior + found, a.topk, 0};
+    nearest_level(c, begin, begin + a.sizes[level], x, y, best);
+    found += best.held;
+    c.block += (a.sizes[level] + kSpot - 1) / kSpot;
+    begin += a.sizes[level];
+  }
+  const float* boxes = a.priors.boxes + (int64_t)s.image[g] * a.priors.step * 4;
+  for (int64_t k = 0; k < found; k++) iou[k] = LA_SET::iou(tame(box_at(boxes + prior[k] * (int64_t)4)), target);
+  const float least_iou = threshold(iou, found, a.keep_single != 0), margin = (float)a.margin;
+  int32_t kept = 0;
+  for (int64_t k = 0; k < found; k++) {
+    const Box b = tame(box_at(boxes + prior[k] * (int64_t)4));
+    const float cx = (b.x1 + b.x2) / 2, cy = (b.y1 + b.y2) / 2;
+    const float inside = least(least(cx - target.x1, cy - target.y1), least(target.x2 - cx, target.y2 - cy));
+    if (iou[k] >= least_iou && inside > margin) prior[kept] = prior[k], iou[kept] = iou[k], kept++;
+  }
+  s.kept[g] = kept;
+  a.reason[g] = (int8_t)(kept ? kFine : found ? kRejected : kNoCandidate);
+}
+
+int32_t atss(const AtssArguments& a, int threads) {
+  Memory memory;
+  const Objects& o = a.objects;
+  const int64_t n = a.priors.count, room = a.levels * a.topk, copies = a.priors.step || a.priors.valid ? o.images : 1;
+  if (!sound(o)) return kBadIndex;
+  Adaptive s = {a, 0, (n + kSpot) / 16 * 16 + 16, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+  for (int64_t level = 0; level < a.levels; level++) s.blocks += (a.sizes[level] + kSpot - 1) / kSpot;
+  s.x = memory.take<float>(copies * s.stride), s.y = memory.take<float>(copies * s.stride);
+  s.block = memory.take<Box>(copies * s.blocks);
+  Matcher m;
+  m.box = memory.take<Box>(o.rows), m.able = memory.take<uint8_t>(o.rows);
+  s.image = memory.take<int32_t>(o.rows);
+  s.prior = memory.take<int32_t>(o.rows * room), s.iou = memory.take<float>(o.rows * room);
+  s.kept = memory.take<int32_t>(o.rows);
+  float* distance = memory.take<float>(a.topk * threads);
+  if (memory.failed) return kNoMemory;
+  s.box = m.box, s.able = m.able;
+  read_objects(o, m.box, m.able);
+  for (int64_t i = 0; i < o.images; i++)
+    for (int64_t g = begin_of(o, i); g < end_of(o, i); g++) s.image[g] = (int32_t)i;
+  spread(threads, copies, [&](int64_t copy, int) { centre_image(s, copy); });
+  spread(threads, o.rows, [&](int64_t g, int worker) { adapt_row(s, g, distance + worker * a.topk); });
+  spread(threads, o.images, [&](int64_t image, int) {
+    int64_t* index = a.index + image * n;
+    float* quality = a.quality + image * n;
+    for (int64_t k = 0; k < n; k++) index[k] = -1, quality[k] = 0.0f;
+    // the highest overlap wins, then the lower row
+    for (int64_t g = begin_of(o, image); g < end_of(o, image); g++)
+      for (int64_t k = 0; k < s.kept[g]; k++) {
+        const int32_t prior = s.prior[g * room + k];
+        const float iou = least(s.iou[g * room + k], 1.0f);
+        if (index[prior] < 0 || iou > quality[prior]) index[prior] = g, quality[prior] = iou;
+      }
+  });
+  return kDone;
+}
+
+}  // namespace
+}  // namespace LA_SET

@@ -1,0 +1,45 @@
+"""The op on the compiled library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labelassign.ops.max_iou.native import refusal as _refusal
+from labelassign.ops.native import bind
+
+KERNEL = 2
+
+
+def refusal(prior_boxes: Tensor, valid: Tensor | None = None, *rest: Any) -> str | None:
+    """Why the library does not take these arguments; None if it does."""
+    why = _refusal(prior_boxes, valid, *rest)
+    if why is None and sum(rest[5]) != prior_boxes.shape[-2]:
+        return f"level sizes {rest[5]} of another number of priors than {prior_boxes.shape[-2]}"
+    return why
+
+
+def atss(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    boxes: Tensor,
+    labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    classes: int,
+    level_sizes: list[int],
+    *rules: Any,
+) -> Any:
+    """See `labelassign.ops.atss`."""
+    call = bind.Call()
+    call.priors(prior_boxes, valid)
+    call.objects(boxes, labels, offsets, ignore, classes)
+    call.values += rules
+    quality = torch.empty(offsets.shape[0] - 1, prior_boxes.shape[-2])
+    index = torch.empty(quality.shape, dtype=torch.int64)
+    reason = torch.empty(boxes.shape[0], dtype=torch.int8)
+    call.outputs(index, quality, reason)
+    call.levels(level_sizes)
+    return (index, quality, reason) if call.run(KERNEL) else NotImplemented

@@ -1,0 +1,253 @@
+// Candidates of every object: who may choose which prior, what that costs, and the cheapest of every level.
+#pragma once
+#include "../match/native.h"
+#include "focal.h"
+
+namespace LA_SET {
+namespace {
+
+// What one worker needs for one object: a number per prior that it may choose.
+struct Desk {
+  int32_t* prior;
+  double* box;
+  double* bound;
+  float* iou;
+  float* cost;
+  float* row;       // scores of one prior
+  float* kept;      // [topk] cheapest costs
+  int32_t* place;   // [topk] and whose they are
+};
+
+struct Proposer {
+  const CandidateArguments& a;
+  Matcher m;
+  Coster cost;
+  int32_t* image;      // [rows]
+  int32_t* chosen;     // [images, priors], chunk by chunk: priors that somebody may choose, and who
+  int32_t* chooser;
+  int64_t* in_chunk;   // [images, chunks]
+  int64_t* start;      // [rows + 1]
+  int32_t* list;       // priors by row
+  Desk* desk;          // [threads]
+
+  Proposer(const CandidateArguments& arguments) : a(arguments), cost(arguments.network, arguments.cost) {}
+};
+
+LA_INLINE bool prepare(Proposer& p, Memory& memory, int threads) {
+  const int64_t n = p.a.priors.count, total = p.a.objects.images * n, rows = p.a.objects.rows;
+  if (!make_matcher(p.m, p.a.priors, p.a.objects, memory)) return false;
+  p.image = memory.take<int32_t>(rows);
+  p.chosen = memory.take<int32_t>(total), p.chooser = memory.take<int32_t>(total);
+  p.in_chunk = memory.zeros<int64_t>(p.a.objects.images * p.m.chunks);
+  p.start = memory.zeros<int64_t>(rows + 2);
+  p.list = memory.take<int32_t>(total);
+  p.desk = memory.take<Desk>(threads);
+  const int64_t k = p.a.topk;
+  auto* doubles = memory.take<double>(2 * n * threads);
+  auto* floats = memory.take<float>((2 * n + p.cost.padded + k) * threads);
+  auto* ints = memory.take<int32_t>((n + k) * threads);
+  if (memory.failed) return false;
+  for (int t = 0; t < threads; t++) {
+    Desk& d = p.desk[t];
+    d.box = doubles + 2 * n * t, d.bound = d.box + n;
+    d.iou = floats + (2 * n + p.cost.padded + k) * t, d.cost = d.iou + n, d.row = d.cost + n, d.kept = d.row + p.cost.padded;
+    d.prior = ints + (n + k) * t, d.place = d.prior + n;
+  }
+  for (int64_t i = 0; i < p.a.objects.images; i++) {
+    for (int64_t g = begin_of(p.a.objects, i); g < end_of(p.a.objects, i); g++) p.image[g] = (int32_t)i;
+    p.a.refused[i] = 0;
+  }
+  return true;
+}
+
+// The one object that may choose each prior of a chunk.
+LA_INLINE void own_chunk(const Proposer& p, int64_t image, int64_t chunk) {
+  const int64_t n = p.a.priors.count, begin = chunk * kChunk, at = image * n + begin;
+  const float enough = (float)p.a.pos_iou;
+  int32_t claim[kChunk];
+  claim_chunk(p.m, p.a.claims, image, chunk, claim);
+  int64_t found = 0;
+  for (int64_t i = 0; i < kChunk && begin + i < n; i++) {
+    const int32_t argmax = p.m.row[at + i];
+    const int32_t claimed = p.a.claims_take ? claim[i] : argmax;
+    const int32_t row = claim[i] >= 0 ? claimed : p.m.iou[at + i] >= enough ? argmax : -1;
+    p.chosen[at + found] = (int32_t)(begin + i), p.chooser[at + found] = row;
+    found += row >= 0;
+  }
+  p.in_chunk[image * p.m.chunks + chunk] = found;
+}
+
+// From lists by chunk to lists by object; priors stay in order.
+LA_INLINE void by_row(Proposer& p) {
+  const int64_t chunks = p.m.chunks, n = p.a.priors.count;
+  for (int pass = 0; pass < 2; pass++) {
+    for (int64_t t = 0; t < p.a.objects.images * chunks; t++) {
+      const int64_t at = t / chunks * n + t % chunks * kChunk;
+      for (int64_t i = 0; i < p.in_chunk[t]; i++) {
+        const int64_t g = p.chooser[at + i];
+        if (pass == 0) p.start[g + 2]++;
+        else p.list[p.start[g + 1]++] = p.chosen[at + i];
+      }
+    }
+    for (int64_t g = 0; pass == 0 && g < p.a.objects.rows; g++) p.start[g + 2] += p.start[g + 1];
+  }
+}
+
+// Every prior that overlaps object g enough, or as much as its best one does.
+LA_INLINE int64_t members(const Proposer& p, int64_t g, int32_t* out) {
+  if (!p.m.able[g]) return 0;
+  const int64_t image = p.image[g], n = p.a.priors.count;
+  const float enough = (float)p.a.pos_iou, best = bits_float(p.m.best[g]);
+  const bool rescued = p.a.claims.rescue != kOff && (best > 0 || p.a.claims.zero_rescues);
+  const bool everywhere = enough <= 0 || (rescued && best == 0);
+  int64_t found = 0;
+  for (int64_t t = 0; t < p.m.chunks; t++) {
+    if (!everywhere && p.m.peak[g * p.m.chunks + t] == 0) continue;
+    Chunk c;
+    load_chunk(c, p.a.priors, image, t);
+    for (int64_t i = 0; i < c.count; i += kFloats) {
+      float value[kFloats];
+      store(value, overlap(c, (int)i, p.m.box[g]));
+      for (int64_t k = 0; k < kFloats && i + k < c.count; k++) {
+        const int64_t prior = c.begin + i + k;
+        const bool valid = !p.a.priors.valid || p.a.priors.valid[image * n + prior];
+        if (valid && (value[k] >= enough || (rescued && value[k] == best))) out[found++] = (int32_t)prior;
+      }
+    }
+  }
+  return found;
+}
+
+// The cheapest so far: by cost, then by place.
+struct Cheapest {
+  float* cost;
+  int32_t* place;
+  int64_t room, held;
+  LA_INLINE bool takes(float c) const { return held < room || c <= cost[held - 1]; }
+  LA_INLINE void put(float c, int32_t at) {
+    int64_t i = held;
+    if (held == room) {
+      if (c > cost[i - 1] || (c == cost[i - 1] && at > place[i - 1])) return;
+      i--;
+    } else {
+      held++;
+    }
+    for (; i > 0 && (cost[i - 1] > c || (cost[i - 1] == c && place[i - 1] > at)); i--)
+      cost[i] = cost[i - 1], place[i] = place[i - 1];
+    cost[i] = c, place[i] = at;
+  }
+};
+
+// Costs of the candidates begin..end of object g that can be among its cheapest (all of them for `spread`).
+LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Desk& d, const int32_t* prior, int64_t begin,
+                              int64_t end, int64_t* count) {
+  const int64_t label = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]), base = p.image[g] * p.a.priors.count;
+  const Box target = box_at(p.a.objects.boxes + g * 4);
+  const bool bounds = !p.a.spread && end - begin > p.a.topk;
+  Cheapest seeds = {d.kept, d.place, bounds ? p.a.topk : 0, 0};
+  *count = 0;
+  for (int64_t i = begin; i < end; i++) {
+    const Pair pair = p.cost.look(base + prior[i], target, label, d.row, bounds);
+    d.cost[i] = kInfinity;
+    d.iou[i] = pair.iou, d.box[i] = pair.box, d.bound[i] = pair.usable ? pair.bound : kInfinity;
+    if (pair.usable && !pair.bounded) {
+      d.cost[i] = p.cost.finish(pair, d.row, label);
+      d.bound[i] = d.cost[i];
+      if (!finite(d.cost[i])) continue;
+    }
+    *count += pair.usable;
+    const float low = (float)d.bound[i];
+    if (bounds && pair.usable && seeds.takes(low)) seeds.put(low, (int32_t)i);
+  }
+  const auto evaluate = [&](int64_t i) {
+    int32_t widest;
+    Pair pair = {};
+    pair.box = d.box[i];
+    p.cost.read(base + prior[i], d.row, &widest);
+    d.cost[i] = p.cost.finish(pair, d.row, label);
+  };
+  // first those of lowest bound: the answer lies near them, so they leave little for the rest to undercut
+  float worst = seeds.held && seeds.held == seeds.room ? 0.0f : kInfinity;
+  for (int64_t k = 0; k < seeds.held; k++) {
+    if (!finite(d.cost[d.place[k]])) evaluate(d.place[k]);
+    worst = most(worst, d.cost[d.place[k]]);
+  }
+  Cheapest out = {d.kept, d.place, p.a.topk, 0};
+  for (int64_t i = begin; i < end; i++) {
+    const float low = (float)d.bound[i];
+    if (low == kInfinity || low > worst || !out.takes(low)) continue;
+    if (!finite(d.cost[i])) evaluate(i);
+    if (out.takes(d.cost[i])) out.put(d.cost[i], (int32_t)i);
+  }
+  return out;
+}
+
+LA_INLINE void write_level(const Proposer& p, int64_t g, int64_t level, const Desk& d, const int32_t* prior,
+                           int64_t begin, int64_t end) {
+  const CandidateArguments& a = p.a;
+  const int64_t at = g * a.levels + level;
+  int64_t count;
+  const Cheapest best = rank_level(p, g, d, prior, begin, end, &count);
+  for (int64_t k = 0; k < a.topk; k++) {
+    const bool held = k < best.held;
+    const int64_t i = held ? best.place[k] : 0;
+    a.prior[at * a.topk + k] = held ? prior[i] : -1;
+    a.costs[at * a.topk + k] = held ? best.cost[k] : kInfinity;
+    a.iou[at * a.topk + k] = held ? d.iou[i] : 0.0f;
+  }
+  a.count[at] = count, a.mean[at] = 0, a.variance[at] = 0;
+  if (end - begin > count) __atomic_fetch_add(a.refused + p.image[g], end - begin - count, __ATOMIC_RELAXED);
+  float* most = a.best_iou + at * a.overlaps;
+  for (int64_t k = 0; k < a.overlaps; k++) most[k] = 0.0f;
+  for (int64_t i = begin; a.overlaps && i < end; i++) {
+    if (d.bound[i] == kInfinity || !(d.iou[i] > most[a.overlaps - 1])) continue;
+    int64_t k = a.overlaps - 1;
+    for (; k > 0 && most[k - 1] < d.iou[i]; k--) most[k] = most[k - 1];
+    most[k] = d.iou[i];
+  }
+  if (!a.spread || !count) return;
+  double total = 0, squares = 0;
+  for (int64_t i = begin; i < end; i++)
+    if (finite(d.cost[i])) total += d.cost[i];
+  const double mean = total / (double)count;
+  for (int64_t i = begin; i < end; i++)
+    if (finite(d.cost[i])) squares += (d.cost[i] - mean) * (d.cost[i] - mean);
+  a.mean[at] = mean, a.variance[at] = count > 1 ? squares / (double)(count - 1) : 0.0;
+}
+
+LA_INLINE void propose_row(const Proposer& p, int64_t g, const Desk& d) {
+  const CandidateArguments& a = p.a;
+  const int32_t* prior = a.shared ? d.prior : p.list + p.start[g];
+  const int64_t n = a.shared ? members(p, g, d.prior) : p.start[g + 1] - p.start[g];
+  const float best = bits_float(p.m.best[g]);
+  const bool reached = p.m.first_prior[p.image[g]] >= 0;
+  const bool wants = (best > 0 || (a.claims.zero_rescues && reached)) && a.claims.rescue != kOff;
+  const bool loser = !a.shared && (best >= (float)a.pos_iou || wants);
+  a.reason[g] = n ? kRejected : loser ? kLost : kNoCandidate;
+  int64_t from = 0, edge = 0;
+  for (int64_t level = 0; level < a.levels; level++) {
+    edge += a.sizes[level];
+    int64_t to = from;
+    while (to < n && (prior[to] < edge || level + 1 == a.levels)) to++;
+    write_level(p, g, level, d, prior, from, to);
+    from = to;
+  }
+}
+
+int32_t candidates(const CandidateArguments& a, int threads) {
+  Memory memory;
+  Proposer p(a);
+  if (!sound(a.objects)) return kBadIndex;
+  if (!prepare(p, memory, threads)) return kNoMemory;
+  const int64_t chunks = p.m.chunks, tasks = a.objects.images * chunks;
+  spread(threads, tasks, [&](int64_t t, int) { match_chunk(p.m, t / chunks, t % chunks); });
+  if (!a.shared) {
+    spread(threads, tasks, [&](int64_t t, int) { own_chunk(p, t / chunks, t % chunks); });
+    by_row(p);
+  }
+  spread(threads, a.objects.rows, [&](int64_t g, int worker) { propose_row(p, g, p.desk[worker]); });
+  return kDone;
+}
+
+}  // namespace
+}  // namespace LA_SET

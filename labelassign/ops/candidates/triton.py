@@ -1,0 +1,282 @@
+"""Candidates of every object in Triton: three launches, of which the first is `best_kernel` of matching.
+
+The second finds the row that may choose each prior and, for those priors alone, reads the predictions and computes the
+cost. The third has one program per row and level, which walks through the level and keeps the cheapest.
+"""
+# ruff: noqa: ANN001, D103 - Triton's own language: parameters are pointers and numbers of the launch
+# pyright: basic, reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from labelassign.ops.accelerator import blocks, launch, power_of_two
+from labelassign.ops.candidates.limits import LEVELS
+from labelassign.ops.match.triton import (
+    BLOCK,
+    OFF,
+    best_kernel,
+    best_value,
+    claims,
+    finite,
+    finite_box,
+    giou,
+    image_of,
+    iou,
+    load_box,
+    load_priors,
+    rows_of,
+)  # fmt: skip
+
+NO_CANDIDATE, REJECTED, LOST = tl.constexpr(1), tl.constexpr(2), tl.constexpr(3)
+NEVER = tl.constexpr(0x7FFFFFFFFFFFFFFF)
+COST_BLOCK, CLASSES, SCAN = 32, 16, 1024
+
+
+@triton.jit
+def log1p(x):
+    """Of -1 < x <= 1 in float64: the rounding of 1 + x, divided out again."""
+    u = x + 1.0
+    return tl.where(u == 1.0, x, tl.log(u) * (x / tl.where(u == 1.0, 1.0, u - 1.0)))
+
+
+@triton.jit
+def power(base, log_base, GAMMA: tl.constexpr):
+    if GAMMA == 2.0:
+        found = base * base
+    else:
+        found = tl.exp(log_base * GAMMA)
+    return found
+
+
+@triton.jit
+def missed(x, GAMMA: tl.constexpr, LOGITS: tl.constexpr):
+    """Focal term of a class that the object does not have, without its weight; x: logit or probability, float64."""
+    if LOGITS:
+        e = tl.exp(-tl.abs(x))
+        rest = log1p(e)
+        found = power(tl.where(x < 0.0, e, 1.0) / (1.0 + e), tl.where(x < 0.0, x, 0.0) - rest, GAMMA)
+        found = found * (tl.where(x > 0.0, x, 0.0) + rest)
+    else:
+        p = tl.where(x < 1e-12, 1e-12, x)
+        p = tl.where(p > 1 - 1e-12, 1 - 1e-12, p)
+        found = power(p, tl.log(p), GAMMA) * -log1p(-p)
+    return found
+
+
+@triton.jit
+def hit(x, GAMMA: tl.constexpr, LOGITS: tl.constexpr):
+    """Focal term of the object's own class, without its weight."""
+    if LOGITS:
+        found = missed(-x, GAMMA, True)
+    else:
+        p = tl.where(x < 1e-12, 1e-12, x)
+        p = tl.where(p > 1 - 1e-12, 1 - 1e-12, p)
+        found = power(1.0 - p, log1p(-p), GAMMA) * -tl.log(p)
+    return found
+
+
+@triton.jit
+def focal(
+    place, class_stride, label, member, C,
+    ALPHA: tl.constexpr, GAMMA: tl.constexpr, LOGITS: tl.constexpr, CLASSES: tl.constexpr,
+):  # fmt: skip
+    """Focal loss of a block of rows of scores against one label each, float64; infinite if a score is not finite."""
+    total = tl.zeros(label.shape, tl.float64)
+    for begin in range(0, C, CLASSES):
+        c = begin + tl.arange(0, CLASSES)
+        there = member[:, None] & (c < C)[None, :]
+        raw = tl.load(place[:, None] + c.to(tl.int64)[None, :] * class_stride, mask=there, other=0.0)
+        term = tl.where(finite(raw), missed(raw.to(tl.float64), GAMMA, LOGITS), float("inf"))
+        total += tl.sum(tl.where(there & (c[None, :] != label[:, None]), term, 0.0), 1)
+    own = tl.load(place + label.to(tl.int64) * class_stride, mask=member, other=0.0)
+    own_term = tl.where(finite(own), hit(own.to(tl.float64), GAMMA, LOGITS), float("inf"))
+    return total * (1 - ALPHA) + own_term * ALPHA
+
+
+@triton.jit(do_not_specialize=["classes", "N", "G", "B", "C", "stride", "s0", "s1", "s2", "p0", "p1", "p2"])
+def cost_kernel(
+    PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride,
+    SCORES, s0, s1, s2, C, PREDICTED, p0, p1, p2, BEST, REACHED, ROW, COST, OVERLAP, REASON, REFUSED,
+    POS_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, TAKE: tl.constexpr,
+    ALPHA: tl.constexpr, GAMMA: tl.constexpr, LOGITS: tl.constexpr, GENERALIZED: tl.constexpr, WEIGHT: tl.constexpr,
+    HAS_VALID: tl.constexpr, BLOCK: tl.constexpr, CLASSES: tl.constexpr,
+):  # fmt: skip
+    """Who may choose each prior (ROW: in the argmax, out the answer), at what cost (COST: in the best overlap)."""
+    block, image = tl.program_id(0), tl.program_id(1)
+    index = block * BLOCK + tl.arange(0, BLOCK)
+    begin, end = rows_of(OFFSETS, image, B, G)
+    place = image.to(tl.int64) * N + index
+    argmax = tl.load(ROW + place, mask=index < N, other=-1)
+    row = tl.where(tl.load(COST + place, mask=index < N, other=-1.0) >= POS_IOU, argmax, -1)
+    if RESCUE != OFF:
+        live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
+        claim = claims(
+            live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, BEST, begin, end,
+            tl.load(OFFSETS + B), classes, 0.0, RESCUE, ZERO, True, False,
+        )  # fmt: skip
+        row = tl.where(claim >= 0, claim if TAKE else argmax, row)
+    tl.store(ROW + place, row, mask=index < N)
+    member = row >= 0
+    if tl.max(row, 0) >= 0:
+        far, near = image.to(tl.int64), index.to(tl.int64)
+        label = tl.load(LABELS + row, mask=member, other=0).to(tl.int32)
+        scores = SCORES + (far * s0 + near * s1)
+        total = focal(scores, s2, label, member, C, ALPHA, GAMMA, LOGITS, CLASSES)
+        gx1, gy1, gx2, gy2 = load_box(BOXES + row.to(tl.int64) * 4, 1, member)
+        bx1, by1, bx2, by2 = load_box(PREDICTED + (far * p0 + near * p1), p2, member)
+        overlap = iou(bx1, by1, bx2, by2, gx1, gy1, gx2, gy2)
+        closeness = giou(bx1, by1, bx2, by2, gx1, gy1, gx2, gy2) if GENERALIZED else overlap
+        total = total + (1.0 - closeness.to(tl.float64)) * WEIGHT
+        sound = finite_box(bx1, by1, bx2, by2) & finite(closeness)
+        cost = tl.where(sound, total, float("inf")).to(tl.float32)
+        sound = sound & finite(total)  # every score is finite then
+        cost = tl.where(finite(cost), cost, float("inf"))
+        tl.store(COST + place, cost, mask=member)
+        tl.store(OVERLAP + place, tl.where(sound, overlap, 0.0), mask=member)
+        refused = tl.sum((member & (cost == float("inf"))).to(tl.int32), 0)
+        if refused > 0:
+            tl.atomic_add(REFUSED + image, refused.to(tl.int64), sem="relaxed")
+    if block == 0:
+        any_prior = tl.load(REACHED + image) > 0 if HAS_VALID and ZERO else True
+        for start in range(begin, end, BLOCK):
+            g = start + tl.arange(0, BLOCK)
+            best = best_value(tl.load(BEST + g, mask=g < end, other=0))
+            near_enough = best >= POS_IOU
+            if RESCUE != OFF:
+                near_enough = near_enough | (best > 0.0) | (ZERO & any_prior)
+            tl.store(REASON + g, tl.where(near_enough, LOST, NO_CANDIDATE).to(tl.int64), mask=g < end)
+
+
+@triton.jit(do_not_specialize=["N", "B", "e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7"])
+def list_kernel(
+    ROW, COST, OVERLAP, OFFSETS, N, B, e0, e1, e2, e3, e4, e5, e6, e7,
+    PRIOR, PAID, IOU, COUNT, MEAN, VARIANCE, REASON,
+    TOPK: tl.constexpr, K: tl.constexpr, SPREAD: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The cheapest candidates of one row on one level; e0 … e7: where the levels end."""
+    g, level = tl.program_id(0), tl.program_id(1)
+    begin, end = 0, e0
+    if level > 0:
+        begin, end = e0, e1
+    if level > 1:
+        begin, end = e1, e2
+    if level > 2:
+        begin, end = e2, e3
+    if level > 3:
+        begin, end = e3, e4
+    if level > 4:
+        begin, end = e4, e5
+    if level > 5:
+        begin, end = e5, e6
+    if level > 6:
+        begin, end = e6, e7
+    base = image_of(OFFSETS, g, B).to(tl.int64) * N
+    slot = tl.arange(0, K)
+    # the places to fill hold keys above all real ones, the places beyond TOPK a key below them, which never leaves
+    best = tl.where(slot < TOPK, NEVER - 1 - slot, -1)
+    worst = tl.max(best, 0)
+    count, had, total = 0, 0, tl.zeros([], tl.float64)
+    for start in range(begin, end, BLOCK):
+        index = start + tl.arange(0, BLOCK)
+        mine = tl.load(ROW + base + index, mask=index < end, other=-1) == g
+        if tl.max(mine.to(tl.int32), 0) > 0:
+            had = 1
+            cost = tl.load(COST + base + index, mask=mine, other=float("inf"))
+            real = cost < float("inf")
+            count += tl.sum(real.to(tl.int32), 0)
+            if SPREAD:
+                total += tl.sum(tl.where(real, cost, 0.0).to(tl.float64), 0)
+            key = (cost.to(tl.int32, bitcast=True).to(tl.int64) << 32) | index.to(tl.int64)
+            key = tl.where(real, key, NEVER)
+            least = tl.min(key, 0)
+            while least < worst:
+                best = tl.where(best == worst, least, best)
+                worst = tl.max(best, 0)
+                key = tl.where(key == least, NEVER, key)
+                least = tl.min(key, 0)
+    group = g * tl.num_programs(1) + level
+    tl.store(COUNT + group, count.to(tl.int64))
+    if had > 0:
+        tl.store(REASON + g, REJECTED.to(tl.int64))
+    smaller = (best[None, :] < best[:, None]) & (slot < TOPK)[None, :]
+    rank = tl.sum(smaller.to(tl.int32), 1)
+    held = (slot < TOPK) & (best < NEVER - K)
+    prior = (best & 0xFFFFFFFF).to(tl.int32)
+    out = group.to(tl.int64) * TOPK + rank
+    tl.store(PRIOR + out, tl.where(held, prior, -1).to(tl.int64), mask=slot < TOPK)
+    tl.store(PAID + out, tl.where(held, best_value(best), float("inf")), mask=slot < TOPK)
+    tl.store(IOU + out, tl.load(OVERLAP + base + prior, mask=held, other=0.0), mask=slot < TOPK)
+    mean = total / tl.maximum(count, 1).to(tl.float64)
+    squares = tl.zeros([], tl.float64)
+    if SPREAD:
+        for start in range(begin, end, BLOCK):
+            index = start + tl.arange(0, BLOCK)
+            mine = tl.load(ROW + base + index, mask=index < end, other=-1) == g
+            if tl.max(mine.to(tl.int32), 0) > 0:
+                cost = tl.load(COST + base + index, mask=mine, other=float("inf"))
+                off = tl.where(cost < float("inf"), cost.to(tl.float64) - mean, 0.0)
+                squares += tl.sum(off * off, 0)
+    tl.store(MEAN + group, mean)
+    tl.store(VARIANCE + group, tl.where(count > 1, squares / tl.maximum(count - 1, 1).to(tl.float64), 0.0))
+
+
+def candidates(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    classes: int,
+    scores: Tensor,
+    boxes: Tensor,
+    level_sizes: list[int],
+    topk: int,
+    overlaps: int,
+    spread: bool,
+    pos_iou: float,
+    rescue: int,
+    zero_rescues: bool,
+    claims_take: bool,
+    shared: bool,
+    scores_are: str,
+    alpha: float,
+    gamma: float,
+    generalized: bool,
+    iou_weight: float,
+) -> tuple[Tensor, ...]:
+    """See `labelassign.ops.candidates`."""
+    rows, n, images, levels = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1, len(level_sizes)
+    whole = [None if t is None else t.contiguous() for t in (prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore)]
+    stride = n * 4 if prior_boxes.dim() == 3 else 0
+    objects = (*whole, classes, n, rows, images, stride)
+    # the best overlap of every row, and whether an image has any prior: what the first launch adds up
+    sums = gt_labels.new_zeros(rows + images)
+    best, reached = sums[:rows], sums[rows:]
+    cost, row = gt_boxes.new_empty(images, n), gt_labels.new_empty(images, n, dtype=torch.int32)
+    overlap, reason, refused = torch.empty_like(cost), torch.empty_like(gt_labels), gt_labels.new_empty(images)
+    rules = {"HAS_VALID": valid is not None, "ZERO": zero_rescues}
+    first = {**rules, "GIVEN": False, "ALL_TIES": True, "BLOCK": BLOCK}
+    launch(
+        best_kernel, (blocks(n, BLOCK), images), scores, *objects, cost, row, best, reached, refused, warps=1, **first
+    )
+    network = (scores, *scores.stride(), scores.shape[2], boxes, *boxes.stride())
+    terms = {"ALPHA": alpha, "GAMMA": gamma, "LOGITS": scores_are == "sigmoid_logits", "WEIGHT": iou_weight}
+    rules |= {"POS_IOU": pos_iou, "RESCUE": rescue, "TAKE": claims_take, "GENERALIZED": generalized, **terms}
+    made = (best, reached, row, cost, overlap, reason, refused)
+    rules |= {"BLOCK": COST_BLOCK, "CLASSES": CLASSES}
+    launch(cost_kernel, (blocks(n, COST_BLOCK), images), scores, *objects, *network, *made, warps=4, **rules)
+    prior = gt_labels.new_empty(rows, levels, topk)
+    paid = gt_boxes.new_empty(rows, levels, topk)
+    iou, none = torch.empty_like(paid), gt_boxes.new_empty(rows, levels, 0)
+    count, mean = gt_labels.new_empty(rows, levels), gt_boxes.new_empty(rows, levels, dtype=torch.float64)
+    variance, last = torch.empty_like(mean), {"TOPK": topk, "K": power_of_two(topk), "SPREAD": spread}
+    ends = [sum(level_sizes[: level + 1]) for level in range(LEVELS)]
+    answer = (prior, paid, iou, count, mean, variance, reason)
+    given = (row, cost, overlap, whole[4], n, images, *ends)
+    launch(list_kernel, (rows, levels), scores, *given, *answer, warps=4, BLOCK=SCAN, **last)
+    return prior, paid, iou, none, count, mean, variance, reason, refused

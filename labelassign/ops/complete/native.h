@@ -1,0 +1,69 @@
+// Ignored regions, invalid priors, weights and the final reasons.
+#pragma once
+#include "../match/native.h"
+
+namespace LA_SET {
+namespace {
+
+// share of the area of b inside r; for a box without area 1 or 0: its centre is inside or not
+LA_INLINE float covered(Box b, Box r) {
+  const float size = area(b);
+  if (size > 0) return intersection(b, r) / size;
+  const float x = (b.x1 + b.x2) / 2, y = (b.y1 + b.y2) / 2;
+  return x - r.x1 >= 0 && y - r.y1 >= 0 && r.x2 - x >= 0 && r.y2 - y >= 0 ? 1.0f : 0.0f;
+}
+
+int32_t complete(const CompleteArguments& a, int threads) {
+  Memory memory;
+  const Objects& o = a.objects;
+  const int64_t n = a.priors, total = o.images * n, tasks = (total + 4 * kChunk - 1) / (4 * kChunk);
+  if (!sound(o)) return kBadIndex;
+  uint8_t* owns = memory.zeros<uint8_t>(o.rows);
+  uint8_t* bad = memory.zeros<uint8_t>(1);
+  if (memory.failed) return kNoMemory;
+  spread(threads, tasks, [&](int64_t t, int) {
+    const int64_t end = (t + 1) * 4 * kChunk < total ? (t + 1) * 4 * kChunk : total;
+    for (int64_t i = t * 4 * kChunk; i < end; i++) {
+      int64_t index = a.given[i];
+      if (a.valid && !a.valid[i]) index = -2;
+      if (index >= o.rows) __atomic_store_n(bad, (uint8_t)1, __ATOMIC_RELAXED);
+      a.index[i] = index;
+    }
+    const float share = (float)a.ignore_iof;
+    for (int64_t g = 0; a.ignore_iof >= 0 && g < o.offsets[o.images]; g++) {
+      const Box r = box_at(o.boxes + g * 4);
+      if (!o.ignore[g] || !finite(r) || !(r.x2 >= r.x1 && r.y2 >= r.y1) || o.labels[g] < 0) continue;
+      int64_t image = 0;
+      while (g >= o.offsets[image + 1]) image++;
+      int64_t from = image * n, to = from + n;
+      if (from < t * 4 * kChunk) from = t * 4 * kChunk;
+      if (to > end) to = end;
+      for (int64_t i = from; i < to; i++) {
+        const int64_t at = a.seen_step ? i : i - image * n;
+        if (a.index[i] == -1 && covered(box_at(a.seen + at * 4), r) >= share) a.index[i] = -2;
+      }
+    }
+    for (int64_t i = t * 4 * kChunk; i < end; i++) {
+      const int64_t index = a.index[i];
+      const float positive = index >= 0 ? 1.0f : 0.0f;
+      a.cls_weight[i] = index != -2 ? 1.0f : 0.0f;
+      a.loc_weight[i] = positive;
+      a.target[i] = a.target_in ? a.target_in[i] * positive : positive;
+      if (index >= 0 && index < o.rows) __atomic_store_n(owns + index, (uint8_t)1, __ATOMIC_RELAXED);
+    }
+  });
+  for (int64_t g = 0; g < o.rows; g++) {
+    const Box b = box_at(o.boxes + g * 4);
+    const int64_t label = o.labels[g], given = a.reason_in[g];
+    const bool formed = finite(b) && b.x2 >= b.x1 && b.y2 >= b.y1 && label >= 0 && (o.classes < 0 || label < o.classes);
+    int64_t reason = owns[g] ? (given == kRescued ? kRescued : kFine) : given == kFine || given == kRescued ? kLost : given;
+    if (!formed) reason = kInvalid;
+    if (o.ignore[g]) reason = kIgnored;
+    if (g >= o.offsets[o.images]) reason = kPadding;
+    a.reason[g] = (int8_t)reason;
+  }
+  return *bad ? kBadIndex : kDone;
+}
+
+}  // namespace
+}  // namespace LA_SET

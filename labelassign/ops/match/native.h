@@ -1,0 +1,187 @@
+// Best overlaps without a matrix: 1,024 priors at a time stay in the cache, and of the objects only those are visited
+// that touch the box around 32 of them.
+#pragma once
+#include "../native/boxes.h"
+#include "../native/work.h"
+
+namespace LA_SET {
+namespace {
+
+constexpr int kChunk = 1024, kRun = 32, kRuns = kChunk / kRun;
+
+// Priors of one chunk, coordinate by coordinate; lanes without a prior hold an empty box, which touches nothing.
+struct Chunk {
+  int64_t begin, count;
+  float x1[kChunk], y1[kChunk], x2[kChunk], y2[kChunk], size[kChunk];
+  Box run[kRuns], whole;
+};
+
+LA_INLINE void load_chunk(Chunk& c, const Priors& p, int64_t image, int64_t chunk) {
+  c.begin = chunk * kChunk;
+  c.count = p.count - c.begin < kChunk ? p.count - c.begin : kChunk;
+  const float* boxes = p.boxes + (image * p.step + c.begin) * 4;
+  const uint8_t* valid = p.valid ? p.valid + image * p.count + c.begin : nullptr;
+  const Box none = {kInfinity, kInfinity, -kInfinity, -kInfinity};
+  c.whole = none;
+  for (int r = 0; r < kRuns; r++) {
+    Box hull = none;
+    for (int i = r * kRun; i < (r + 1) * kRun; i++) {
+      Box b = {0, 0, 0, 0};
+      if (i < c.count && (!valid || valid[i])) {
+        b = tame(box_at(boxes + i * 4));
+        hull = around(hull, b);
+      }
+      c.x1[i] = b.x1, c.y1[i] = b.y1, c.x2[i] = b.x2, c.y2[i] = b.y2, c.size[i] = area(b);
+    }
+    c.run[r] = hull;
+    c.whole = around(c.whole, hull);
+  }
+}
+LA_INLINE F overlap(const Chunk& c, int at, Box g) {
+  const Lanes a = {load<F>(c.x1 + at), load<F>(c.y1 + at), load<F>(c.x2 + at), load<F>(c.y2 + at),
+                   load<F>(c.size + at)};
+  return iou(a, all(g.x1), all(g.y1), all(g.x2), all(g.y2), all(area(g)));
+}
+
+struct Matcher {
+  Priors priors;
+  Objects objects;
+  int64_t chunks;      // of one image
+  Box* box;            // [rows], tame
+  uint8_t* able;       // [rows]
+  int32_t* first_row;  // [images], the first able one or -1
+  int32_t* first_prior;  // [images], the first valid one or -1
+  uint32_t* best;      // [rows], bits of the best overlap
+  float* peak;         // [rows, chunks], the best overlap inside the chunk
+  float* iou;          // [images, priors]
+  int32_t* row;        // [images, priors], -1: none
+};
+
+LA_INLINE void read_objects(const Objects& o, Box* box, uint8_t* able) {
+  for (int64_t g = 0; g < o.rows; g++) {
+    const Box b = box_at(o.boxes + g * 4);
+    const int64_t label = o.labels[g];
+    box[g] = tame(b);
+    able[g] = g < o.offsets[o.images] && !o.ignore[g] && finite(b) && b.x2 >= b.x1 && b.y2 >= b.y1 && label >= 0 &&
+              (o.classes < 0 || label < o.classes);
+  }
+}
+
+LA_INLINE bool make_matcher(Matcher& m, const Priors& p, const Objects& o, Memory& memory) {
+  m.priors = p, m.objects = o, m.chunks = (p.count + kChunk - 1) / kChunk;
+  m.box = memory.take<Box>(o.rows);
+  m.able = memory.take<uint8_t>(o.rows);
+  m.first_row = memory.take<int32_t>(o.images);
+  m.first_prior = memory.take<int32_t>(o.images);
+  m.best = memory.zeros<uint32_t>(o.rows);
+  m.peak = memory.take<float>(o.rows * m.chunks);
+  m.iou = memory.take<float>(o.images * p.count);
+  m.row = memory.take<int32_t>(o.images * p.count);
+  if (memory.failed) return false;
+  read_objects(o, m.box, m.able);
+  for (int64_t i = 0; i < o.images; i++) {
+    m.first_row[i] = m.first_prior[i] = -1;
+    for (int64_t g = end_of(o, i) - 1; g >= begin_of(o, i); g--)
+      if (m.able[g]) m.first_row[i] = (int32_t)g;
+    for (int64_t n = 0; n < p.count && m.first_prior[i] < 0; n++)
+      if (!p.valid || p.valid[i * p.count + n]) m.first_prior[i] = (int32_t)n;
+  }
+  return true;
+}
+
+// Best overlap and row of every prior of a chunk, and the objects' best ones inside it.
+LA_INLINE void match_chunk(const Matcher& m, int64_t image, int64_t chunk) {
+  Chunk c;
+  load_chunk(c, m.priors, image, chunk);
+  float best[kChunk];
+  int32_t row[kChunk];
+  const int32_t first = m.first_row[image];
+  for (int i = 0; i < kChunk; i++) best[i] = 0.0f, row[i] = first;
+  for (int64_t g = begin_of(m.objects, image); g < end_of(m.objects, image); g++) {
+    const Box b = m.box[g];
+    float* peak = m.peak + g * m.chunks + chunk;
+    *peak = 0.0f;
+    if (!touches(c.whole, b)) continue;
+    F most = all(0.0f);
+    for (int r = 0; r < kRuns; r++) {
+      if (!touches(c.run[r], b)) continue;
+      for (int i = r * kRun; i < (r + 1) * kRun; i += kFloats) {
+        const F value = overlap(c, i, b);
+        most = larger(value, most);
+        if (!m.able[g]) continue;
+        const F old = load<F>(best + i);
+        const I wins = value > old;  // strictly: of equal ones the earlier row stays
+        store(best + i, select(wins, value, old));
+        store(row + i, select(wins, all((int32_t)g), load<I>(row + i)));
+      }
+    }
+    *peak = largest(most);
+    if (*peak > 0.0f) raise_to(m.best + g, float_bits(*peak));
+  }
+  const int64_t at = image * m.priors.count + c.begin;
+  for (int64_t i = 0; i < c.count; i++) {
+    const bool valid = !m.priors.valid || m.priors.valid[at + i];
+    m.iou[at + i] = valid ? best[i] : 0.0f;
+    m.row[at + i] = valid ? row[i] : -1;
+  }
+}
+
+LA_INLINE bool needy(const Matcher& m, const Claims& rule, int64_t g) {
+  const float best = bits_float(m.best[g]);
+  return rule.rescue != kOff && best >= (float)rule.min_iou && (best > 0 || rule.zero_rescues);
+}
+
+// Which needy object claims each prior of a chunk (-1: none), once all chunks of the image are matched.
+LA_INLINE void claim_chunk(const Matcher& m, const Claims& rule, int64_t image, int64_t chunk, int32_t* claim) {
+  const int64_t begin = chunk * kChunk, rest = m.priors.count - begin, count = rest < kChunk ? rest : kChunk;
+  float bid[kChunk];
+  bool loaded = false;
+  Chunk c;
+  for (int64_t i = 0; i < count; i++) claim[i] = -1;
+  for (int64_t g = begin_of(m.objects, image); g < end_of(m.objects, image); g++) {
+    if (!m.able[g] || !needy(m, rule, g)) continue;
+    const float best = bits_float(m.best[g]), *peak = m.peak + g * m.chunks;
+    if (peak[chunk] != best) continue;
+    const bool only_first = !rule.all_ties;
+    bool done = false;
+    for (int64_t k = 0; only_first && best > 0 && k < chunk; k++) done |= peak[k] == best;
+    if (done) continue;
+    if (!loaded) load_chunk(c, m.priors, image, chunk), loaded = true;
+    for (int r = 0; r < kRuns && !done; r++) {
+      if (best > 0 && !touches(c.run[r], m.box[g])) continue;
+      for (int i = r * kRun; i < (r + 1) * kRun && i < count && !done; i += kFloats) {
+        float value[kFloats];
+        store(value, overlap(c, i, m.box[g]));
+        for (int k = 0; k < kFloats && i + k < count && !done; k++) {
+          const int64_t n = begin + i + k;
+          if (value[k] != best || (m.priors.valid && !m.priors.valid[image * m.priors.count + n])) continue;
+          if (only_first && best == 0 && n != m.first_prior[image]) continue;
+          if (claim[i + k] < 0 || rule.rescue == kLast || best > bid[i + k])
+            claim[i + k] = (int32_t)g, bid[i + k] = best;
+          done = only_first;
+        }
+      }
+    }
+  }
+}
+
+int32_t match(const MatchArguments& a, int threads) {
+  Memory memory;
+  Matcher m;
+  if (!sound(a.objects)) return kBadIndex;
+  if (!make_matcher(m, a.priors, a.objects, memory)) return kNoMemory;
+  const int64_t tasks = a.objects.images * m.chunks, n = a.priors.count;
+  spread(threads, tasks, [&](int64_t t, int) { match_chunk(m, t / m.chunks, t % m.chunks); });
+  spread(threads, tasks, [&](int64_t t, int) {
+    const int64_t image = t / m.chunks, begin = (t % m.chunks) * kChunk, at = image * n + begin;
+    int32_t claim[kChunk];
+    claim_chunk(m, a.claims, image, t % m.chunks, claim);
+    for (int64_t i = 0; i < kChunk && begin + i < n; i++)
+      a.iou[at + i] = m.iou[at + i], a.row[at + i] = m.row[at + i], a.claim[at + i] = claim[i];
+  });
+  for (int64_t g = 0; g < a.objects.rows; g++) a.best[g] = bits_float(m.best[g]);
+  return kDone;
+}
+
+}  // namespace
+}  // namespace LA_SET

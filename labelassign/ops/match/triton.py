@@ -1,0 +1,260 @@
+"""Matching by overlap in Triton: the best of every prior and of every row, then the claims of needy rows.
+
+One program works on a block of priors of one image and walks through the image's rows, skipping those that do not
+touch the block: their overlap is 0. Overlaps are float32 in the order of `labelassign.geometry`; nothing is fused.
+Maxima over programs go through packed integers, so their order does not matter.
+"""
+# ruff: noqa: ANN001, D103 - Triton's own language: parameters are pointers and numbers of the launch
+# pyright: basic, reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from labelassign.ops.accelerator import blocks, launch
+
+TINY = tl.constexpr(torch.finfo(torch.float32).tiny)
+LOW32 = tl.constexpr(0xFFFFFFFF)
+OFF, HIGHEST, LAST = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
+BLOCK = 128
+
+
+@triton.jit
+def finite(x):
+    return tl.abs(x) < float("inf")
+
+
+@triton.jit
+def load_box(place, step, mask):
+    x1 = tl.load(place, mask=mask, other=0.0).to(tl.float32)
+    y1 = tl.load(place + step, mask=mask, other=0.0).to(tl.float32)
+    x2 = tl.load(place + 2 * step, mask=mask, other=0.0).to(tl.float32)
+    y2 = tl.load(place + 3 * step, mask=mask, other=0.0).to(tl.float32)
+    return x1, y1, x2, y2
+
+
+@triton.jit
+def finite_box(x1, y1, x2, y2):
+    return finite(x1) & finite(y1) & finite(x2) & finite(y2)
+
+
+@triton.jit
+def tame(x1, y1, x2, y2):
+    """No further out than 1e9 pixels, and empty if a corner is not finite: overlaps of such boxes are numbers."""
+    sound = finite_box(x1, y1, x2, y2)
+    x1 = tl.where(sound, tl.minimum(tl.maximum(x1, -1e9), 1e9), 0.0)
+    y1 = tl.where(sound, tl.minimum(tl.maximum(y1, -1e9), 1e9), 0.0)
+    x2 = tl.where(sound, tl.minimum(tl.maximum(x2, -1e9), 1e9), 0.0)
+    y2 = tl.where(sound, tl.minimum(tl.maximum(y2, -1e9), 1e9), 0.0)
+    return x1, y1, x2, y2
+
+
+@triton.jit
+def at_least(x, floor):
+    """As torch.clamp: a NaN stays one."""
+    return tl.where(x < floor, floor, x)
+
+
+@triton.jit
+def ratio(part, whole):
+    return tl.div_rn(part, at_least(whole, TINY))
+
+
+@triton.jit
+def intersection(ax1, ay1, ax2, ay2, bx1, by1, bx2, by2):
+    width = at_least(tl.minimum(ax2, bx2) - tl.maximum(ax1, bx1), 0.0)
+    return width * at_least(tl.minimum(ay2, by2) - tl.maximum(ay1, by1), 0.0)
+
+
+@triton.jit
+def iou(ax1, ay1, ax2, ay2, bx1, by1, bx2, by2):
+    inner = intersection(ax1, ay1, ax2, ay2, bx1, by1, bx2, by2)
+    return ratio(inner, (ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - inner)
+
+
+@triton.jit
+def giou(ax1, ay1, ax2, ay2, bx1, by1, bx2, by2):
+    inner = intersection(ax1, ay1, ax2, ay2, bx1, by1, bx2, by2)
+    whole = at_least(ax2 - ax1, 0.0) * at_least(ay2 - ay1, 0.0)
+    whole = whole + at_least(bx2 - bx1, 0.0) * at_least(by2 - by1, 0.0) - inner
+    hull = (tl.maximum(ax2, bx2) - tl.minimum(ax1, bx1)) * (tl.maximum(ay2, by2) - tl.minimum(ay1, by1))
+    found = at_least(ratio(inner, whole) - ratio(hull - whole, hull), -1.0)
+    return tl.where(found > 1.0, 1.0, found)
+
+
+@triton.jit
+def rows_of(OFFSETS, image, images, rows):
+    """First row of an image and the one past its last; the last image has the rows of padding, too."""
+    begin = tl.minimum(tl.maximum(tl.load(OFFSETS + image), 0), rows)
+    end = tl.minimum(tl.maximum(tl.load(OFFSETS + image + 1), begin), rows)
+    return begin.to(tl.int32), tl.where(image == images - 1, rows, end).to(tl.int32)
+
+
+@triton.jit
+def image_of(OFFSETS, row, images):
+    """The image that owns a row; the last one has the rows of padding, too."""
+    before = 0
+    for begin in range(0, images, 64):
+        place = begin + tl.arange(0, 64)
+        ends = tl.load(OFFSETS + 1 + place, mask=place < images, other=0x7FFFFFFFFFFFFFFF)
+        before += tl.sum((ends <= row).to(tl.int32), 0)
+    return tl.minimum(before, images - 1)
+
+
+@triton.jit
+def usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes, GIVEN: tl.constexpr):
+    """Whether a row may own priors; if GIVEN, IGNORE holds the answer."""
+    flag = tl.load(IGNORE + row) != 0
+    if GIVEN:
+        able = flag
+    else:
+        label = tl.load(LABELS + row)
+        able = finite_box(x1, y1, x2, y2) & (x2 >= x1) & (y2 >= y1) & (label >= 0) & (flag == 0) & (row < real)
+        able = able & ((classes < 0) | (label < classes))
+    return able
+
+
+@triton.jit
+def load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID: tl.constexpr):
+    """Boxes of a block of priors, made tame; which of them there are; and the smallest box around those."""
+    live = index < N
+    x1, y1, x2, y2 = load_box(PRIORS + image.to(tl.int64) * stride + index * 4, 1, live)
+    x1, y1, x2, y2 = tame(x1, y1, x2, y2)
+    if HAS_VALID:
+        live = live & (tl.load(VALID + image.to(tl.int64) * N + index, mask=live, other=0) != 0)
+    left, top = tl.min(tl.where(live, x1, float("inf")), 0), tl.min(tl.where(live, y1, float("inf")), 0)
+    right, low = tl.max(tl.where(live, x2, float("-inf")), 0), tl.max(tl.where(live, y2, float("-inf")), 0)
+    return live, x1, y1, x2, y2, left, top, right, low
+
+
+@triton.jit
+def best_value(key):
+    return (key >> 32).to(tl.int32).to(tl.float32, bitcast=True)
+
+
+@triton.jit(do_not_specialize=["classes", "N", "G", "B", "stride"])
+def best_kernel(
+    PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride, IOU, ROW, BEST, REACHED, REFUSED,
+    HAS_VALID: tl.constexpr, GIVEN: tl.constexpr, ALL_TIES: tl.constexpr, ZERO: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Best overlap of every prior and its row; best overlap of every row, packed with the first prior that has it."""
+    block, image = tl.program_id(0), tl.program_id(1)
+    index = block * BLOCK + tl.arange(0, BLOCK)
+    live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
+    begin, end = rows_of(OFFSETS, image, B, G)
+    real = tl.load(OFFSETS + B)
+    best = tl.zeros([BLOCK], tl.float32)
+    row = tl.full([BLOCK], -1, tl.int32)
+    first = -1  # the row that wins where no overlap is above 0
+    FIRST: tl.constexpr = ZERO and not ALL_TIES  # then a row of best overlap 0 wants to know its first prior
+    for g in range(begin, end):
+        rx1, ry1, rx2, ry2 = load_box(BOXES + g.to(tl.int64) * 4, 1, True)
+        able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes, GIVEN)
+        first = tl.where(able & (first < 0), g, first)
+        gx1, gy1, gx2, gy2 = tame(rx1, ry1, rx2, ry2)
+        if ((gx2 > left) & (right > gx1) & (gy2 > top) & (low > gy1)) | FIRST:
+            overlap = iou(gx1, gy1, gx2, gy2, x1, y1, x2, y2)
+            overlap = tl.where(live, overlap, -1.0)
+            better = able & (overlap > best)
+            best, row = tl.where(better, overlap, best), tl.where(better, g, row)
+            highest = tl.max(overlap, 0)
+            if (highest > 0.0) | (FIRST & (highest == 0.0)):
+                key = (highest + 0.0).to(tl.int32, bitcast=True).to(tl.int64) << 32
+                if not ALL_TIES:
+                    key = key | (LOW32 - tl.min(tl.where(overlap == highest, index, 0x7FFFFFFF), 0).to(tl.int64))
+                tl.atomic_max(BEST + g, key, sem="relaxed")
+    row = tl.where(live & (row < 0), first, row)
+    place = image.to(tl.int64) * N + index
+    tl.store(IOU + place, best, mask=index < N)
+    tl.store(ROW + place, tl.where(live, row, -1), mask=index < N)
+    if HAS_VALID and ZERO:
+        if tl.max(live.to(tl.int32), 0) > 0:
+            tl.store(REACHED + image, 1)
+    if REFUSED is not None:
+        if block == 0:
+            tl.store(REFUSED + image, 0)
+
+
+@triton.jit
+def claims(
+    live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, BEST, begin, end, real, classes,
+    MIN_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, ALL_TIES: tl.constexpr, GIVEN: tl.constexpr,
+):  # fmt: skip
+    """The needy row that claims each prior of a block, -1 where none does."""
+    claim = tl.where(live, -1, -1)
+    bid = tl.where(live, -1.0, -1.0)
+    for g in range(begin, end):
+        key = tl.load(BEST + g)
+        highest = best_value(key)
+        if (highest >= MIN_IOU) & ((highest > 0.0) | ZERO):
+            rx1, ry1, rx2, ry2 = load_box(BOXES + g.to(tl.int64) * 4, 1, True)
+            able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes, GIVEN)
+            gx1, gy1, gx2, gy2 = tame(rx1, ry1, rx2, ry2)
+            touching = (gx2 > left) & (right > gx1) & (gy2 > top) & (low > gy1)
+            if able & (touching | (highest == 0.0)):
+                overlap = iou(gx1, gy1, gx2, gy2, x1, y1, x2, y2)
+                wanted = live & (overlap == highest)
+                if not ALL_TIES:
+                    wanted = wanted & (index == LOW32 - (key & LOW32))
+                if RESCUE == HIGHEST:  # the higher overlap, then the lower row; otherwise the later row
+                    wanted = wanted & (overlap > bid)
+                    bid = tl.where(wanted, overlap, bid)
+                claim = tl.where(wanted, g, claim)
+    return claim
+
+
+@triton.jit(do_not_specialize=["N", "G", "B", "stride"])
+def claim_kernel(
+    PRIORS, VALID, BOXES, OFFSETS, USABLE, N, G, B, stride, BEST, HIGH, CLAIM,
+    MIN_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, ALL_TIES: tl.constexpr,
+    HAS_VALID: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The op's own end: claims of priors, and the best overlaps of rows unpacked."""
+    block, image = tl.program_id(0), tl.program_id(1)
+    index = block * BLOCK + tl.arange(0, BLOCK)
+    live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
+    begin, end = rows_of(OFFSETS, image, B, G)
+    claim = tl.full([BLOCK], -1, tl.int32)
+    if RESCUE != OFF:
+        claim = claims(
+            live, x1, y1, x2, y2, left, top, right, low, index, BOXES, BOXES, USABLE, BEST, begin, end, G, -1,
+            MIN_IOU, RESCUE, ZERO, ALL_TIES, True,
+        )  # fmt: skip
+    tl.store(CLAIM + image.to(tl.int64) * N + index, claim, mask=index < N)
+    if block == 0:
+        for start in range(begin, end, BLOCK):
+            g = start + tl.arange(0, BLOCK)
+            tl.store(HIGH + g, best_value(tl.load(BEST + g, mask=g < end, other=0)), mask=g < end)
+
+
+def match(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    gt_boxes: Tensor,
+    usable: Tensor,
+    image_of: Tensor,
+    images: int,
+    rescue: int,
+    min_iou: float,
+    zero_rescues: bool,
+    all_ties: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """See `labelassign.ops.match`; rows of an image must be neighbours, as a `GroundTruth` has them."""
+    rows, n = gt_boxes.shape[0], prior_boxes.shape[-2]
+    priors, gt_boxes = prior_boxes.contiguous(), gt_boxes.contiguous()
+    valid = None if valid is None else valid.contiguous()
+    offsets = torch.searchsorted(image_of, torch.arange(images + 1, device=image_of.device))
+    usable, stride = usable.contiguous(), n * 4 if priors.dim() == 3 else 0
+    iou, row = gt_boxes.new_empty(images, n), usable.new_empty(images, n, dtype=torch.int64)
+    claim, best = torch.empty_like(row), gt_boxes.new_empty(rows)
+    key, grid = usable.new_zeros(rows, dtype=torch.int64), (blocks(n, BLOCK), images)
+    rules = {"HAS_VALID": valid is not None, "ALL_TIES": all_ties, "ZERO": zero_rescues, "BLOCK": BLOCK}
+    where = (priors, valid, gt_boxes, gt_boxes, offsets, usable, -1, n, rows, images, stride)
+    # REACHED is for other ops: there is nothing it could tell here, and `row` will not be read before it is written
+    launch(best_kernel, grid, priors, *where, iou, row, key, key.new_empty(images), None, warps=1, GIVEN=True, **rules)
+    last = (priors, valid, gt_boxes, offsets, usable, n, rows, images, stride, key, best, claim)
+    launch(claim_kernel, grid, priors, *last, warps=1, MIN_IOU=min_iou, RESCUE=rescue, **rules)
+    return iou, row, best, claim

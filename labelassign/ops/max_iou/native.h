@@ -1,0 +1,48 @@
+// Thresholds on best overlaps, and what becomes of claims.
+#pragma once
+#include "../match/native.h"
+
+namespace LA_SET {
+namespace {
+
+int32_t max_iou(const MaxIouArguments& a, int threads) {
+  Memory memory;
+  Matcher m;
+  const Objects& o = a.objects;
+  if (!sound(o)) return kBadIndex;
+  if (!make_matcher(m, a.priors, o, memory)) return kNoMemory;
+  uint8_t* unaided = memory.zeros<uint8_t>(o.rows);
+  if (memory.failed) return kNoMemory;
+  const int64_t tasks = o.images * m.chunks, n = a.priors.count;
+  const float pos = (float)a.pos_iou, lo = (float)a.lo, hi = (float)a.hi;
+  spread(threads, tasks, [&](int64_t t, int) { match_chunk(m, t / m.chunks, t % m.chunks); });
+  spread(threads, tasks, [&](int64_t t, int) {
+    const int64_t image = t / m.chunks, begin = (t % m.chunks) * kChunk, at = image * n + begin;
+    int32_t claim[kChunk];
+    claim_chunk(m, a.claims, image, t % m.chunks, claim);
+    for (int64_t i = 0; i < kChunk && begin + i < n; i++) {
+      const float iou = m.iou[at + i];
+      const int32_t row = m.row[at + i];
+      const bool enough = iou >= pos && row >= 0;
+      // a prior of an image without objects has overlap 0, whatever the interval
+      int64_t index = (iou >= lo && iou < hi) || row < 0 ? -1 : -2;
+      if (enough) index = row;
+      if (claim[i] >= 0) index = a.claims_take ? claim[i] : row;
+      if (enough && index == row) __atomic_store_n(unaided + row, (uint8_t)1, __ATOMIC_RELAXED);
+      a.index[at + i] = index;
+      a.iou[at + i] = iou;
+    }
+  });
+  for (int64_t i = 0; i < o.images; i++)
+    for (int64_t g = begin_of(o, i); g < end_of(o, i); g++) {
+      const float best = bits_float(m.best[g]);
+      int64_t reason = best >= pos ? kFine : best > 0 ? kRejected : kNoCandidate;
+      const bool reached = m.first_prior[i] >= 0, wants = best > 0 || (a.claims.zero_rescues && reached);
+      if (a.claims.rescue != kOff && best >= (float)a.claims.min_iou && wants && !unaided[g]) reason = kRescued;
+      a.reason[g] = (int8_t)reason;
+    }
+  return kDone;
+}
+
+}  // namespace
+}  // namespace LA_SET

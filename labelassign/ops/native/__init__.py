@@ -1,0 +1,1 @@
+"""The compiled CPU library: its sources, and the Python that loads it."""

@@ -1,0 +1,182 @@
+// What Python hands over: 8 bytes per field, in the order in which labelassign/ops/*/native.py packs them.
+#pragma once
+#include <cstdint>
+
+namespace labelassign {
+
+enum Op : int32_t { kMatch, kMaxIou, kAtss, kCandidates, kPairCost, kMixture, kClassify, kSettle, kResolve, kComplete };
+enum Code : int32_t { kDone = 0, kNoMemory = 1, kBadIndex = 2, kUnknownOp = 3 };
+enum Rescue : int64_t { kOff, kHighest, kLast };
+enum Reason : int64_t { kFine, kNoCandidate, kRejected, kLost, kIgnored, kInvalid, kRescued, kPadding };
+enum Scores : int64_t { kSigmoid, kSoftmax, kProbs };
+enum Type : int64_t { kFloat32, kFloat16, kBfloat16 };
+
+// boxes [count, 4], shared by all images (step 0) or [images, count, 4] (step count); valid [images, count] or null
+struct Priors {
+  int64_t count, step;
+  const float* boxes;
+  const uint8_t* valid;
+};
+// rows of all images, image i owns offsets[i] .. offsets[i + 1]; what follows the last offset is padding and counts as
+// rows of the last image that may own nothing
+struct Objects {
+  int64_t rows, images;
+  const float* boxes;
+  const int64_t* labels;
+  const int64_t* offsets;
+  const uint8_t* ignore;
+  int64_t classes;
+};
+struct Claims {
+  int64_t rescue;
+  double min_iou;
+  int64_t zero_rescues, all_ties;
+};
+// focal loss + weight * (1 - IoU)
+struct Cost {
+  int64_t scores_are;
+  double alpha, gamma;
+  int64_t generalized;
+  double weight;
+};
+// scores [images, priors, columns], boxes [images, priors, 4]
+struct Network {
+  int64_t columns, scores_type, boxes_type;
+  const void* scores;
+  const void* boxes;
+};
+struct Fit {
+  double tol;
+  int64_t max_steps;
+  double reg;
+  int64_t normalize, data_variance;
+};
+struct Separation {
+  int64_t scheme, drop_single, empty_none, interleaved;
+};
+
+struct MatchArguments {
+  Priors priors;
+  Objects objects;
+  Claims claims;
+  float* iou;
+  int64_t* row;
+  float* best;
+  int64_t* claim;
+};
+struct MaxIouArguments {
+  Priors priors;
+  Objects objects;
+  double pos_iou, lo, hi;
+  Claims claims;
+  int64_t claims_take;
+  int64_t* index;
+  float* iou;
+  int8_t* reason;
+};
+struct AtssArguments {
+  Priors priors;
+  Objects objects;
+  int64_t topk, keep_single;
+  double margin;
+  int64_t* index;
+  float* quality;
+  int8_t* reason;
+  int64_t levels;
+  const int64_t* sizes;
+};
+struct CandidateArguments {
+  Priors priors;
+  Objects objects;
+  Network network;
+  int64_t topk, overlaps, spread;
+  double pos_iou;
+  Claims claims;
+  int64_t claims_take, shared;
+  Cost cost;
+  int64_t* prior;
+  float* costs;
+  float* iou;
+  float* best_iou;
+  int64_t* count;
+  double* mean;
+  double* variance;
+  int64_t* reason;
+  int64_t* refused;
+  int64_t levels;
+  const int64_t* sizes;
+};
+struct PairArguments {
+  int64_t pairs, priors;
+  const int64_t* row;
+  const int64_t* prior;
+  const int64_t* image_of;
+  int64_t rows;
+  const float* boxes;
+  const int64_t* labels;
+  int64_t images;
+  Network network;
+  Cost cost;
+  float* out;
+  float* iou;
+};
+struct MixtureArguments {
+  int64_t rows, width;
+  const float* costs;
+  const int64_t* count;
+  Fit fit;
+  double* weights;
+  double* means;
+  double* variances;
+  double* likelihood;
+  int64_t* steps;
+  uint8_t* converged;
+};
+struct ClassifyArguments {
+  int64_t rows, width;
+  const float* costs;
+  const int64_t* count;
+  const double* weights;
+  const double* means;
+  const double* variances;
+  int64_t normalize;
+  int64_t* component;
+  double* score;
+};
+struct SettleArguments {
+  int64_t rows, width;
+  const float* costs;
+  Fit fit;
+  Separation separation;
+  int8_t* state;
+  int64_t* steps;
+  uint8_t* converged;
+};
+struct ResolveArguments {
+  int64_t rows, width, images, priors;
+  const int64_t* prior;
+  const int8_t* state;
+  const float* cost;
+  const int64_t* given;
+  const int64_t* offsets;
+  int64_t* index;
+  float* quality;
+  int8_t* reason;
+};
+struct CompleteArguments {
+  Objects objects;
+  int64_t priors, seen_step;
+  const int64_t* given;
+  const int8_t* reason_in;
+  const float* target_in;
+  const float* seen;
+  const uint8_t* valid;
+  double ignore_iof;
+  int64_t* index;
+  float* target;
+  float* cls_weight;
+  float* loc_weight;
+  int8_t* reason;
+};
+
+}  // namespace labelassign

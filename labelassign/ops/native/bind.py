@@ -1,0 +1,113 @@
+"""From torch tensors to what the compiled library reads: checks, addresses, and outputs to write to."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from array import array
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labelassign import checks
+from labelassign.ops.native import library
+
+SCORES = {"sigmoid_logits": 0, "softmax_logits": 1, "probs": 2}
+FLOATS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
+
+
+def unfit(
+    floats: Iterable[Tensor | None], longs: Iterable[Tensor] = (), bools: Iterable[Tensor | None] = ()
+) -> str | None:
+    """Why the library does not take these tensors; None if it does."""
+    missing = library.why_not()
+    if missing is not None:
+        return missing
+    for dtype, tensors in ((torch.float32, floats), (torch.int64, longs), (torch.bool, bools)):
+        for t in tensors:
+            if t is not None and not (t.dtype is dtype and t.is_cpu):
+                return f"it takes {str(dtype).removeprefix('torch.')} tensors on the CPU here, got {checks.describe(t)}"
+    return None
+
+
+def unfit_priors(boxes: Tensor, valid: Tensor | None, images: int) -> str | None:
+    """Why the library does not take these priors of so many images; None if it does."""
+    n = boxes.shape[-2]
+    if (boxes.dim() == 3 and boxes.shape[0] != images) or (valid is not None and valid.shape != (images, n)):
+        return f"priors of another number of images than {images}"
+    return None if 0 < n < 2**31 and images else "no priors or no images: nothing to do fast"
+
+
+def plain(t: Tensor) -> Tensor:
+    """The same numbers where the library can read them: in order, and aligned."""
+    t = t.contiguous()
+    return t.clone() if t.data_ptr() % t.element_size() else t
+
+
+def address(t: Tensor | None) -> int:
+    """Where a plain tensor begins; 0 for none."""
+    return 0 if t is None else t.data_ptr()
+
+
+class Call:
+    """One call of a kernel: its arguments in the order of its C++ struct, and the tensors that hold them."""
+
+    __slots__ = ("held", "values")
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.held: list[Any] = []
+
+    def tensor(self, t: Tensor | None) -> None:
+        """An input."""
+        if t is not None:
+            t = plain(t)
+            self.held.append(t)
+        self.values.append(address(t))
+
+    def priors(self, boxes: Tensor, valid: Tensor | None) -> None:
+        """`struct Priors`."""
+        n = boxes.shape[-2]
+        self.values += (n, n if boxes.dim() == 3 else 0)
+        self.tensor(boxes)
+        self.tensor(valid)
+
+    def objects(self, boxes: Tensor, labels: Tensor, offsets: Tensor, ignore: Tensor, classes: int) -> None:
+        """`struct Objects`."""
+        self.values += (boxes.shape[0], offsets.shape[0] - 1)
+        for t in (boxes, labels, offsets, ignore):
+            self.tensor(t)
+        self.values.append(classes)
+
+    def network(self, scores: Tensor, boxes: Tensor) -> None:
+        """`struct Network`."""
+        self.values += (scores.shape[2], FLOATS[scores.dtype], FLOATS[boxes.dtype])
+        self.tensor(scores)
+        self.tensor(boxes)
+
+    def levels(self, sizes: Iterable[int]) -> None:
+        """The number of levels and their sizes."""
+        held = _sizes(tuple(sizes))
+        self.held.append(held)
+        self.values += (len(held), held.buffer_info()[0])
+
+    def outputs(self, *tensors: Tensor) -> None:
+        """What the kernel fills."""
+        self.values += [t.data_ptr() for t in tensors]
+
+    def run(self, op: int) -> bool:
+        """Whether the kernel did it; if not, the reference has to."""
+        packed = _layout("".join("d" if isinstance(v, float) else "q" for v in self.values)).pack(*self.values)
+        return library.call(op, packed, torch.get_num_threads()) == 0
+
+
+@functools.lru_cache(maxsize=64)
+def _sizes(sizes: tuple[int, ...]) -> array[int]:
+    return array("q", sizes)
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(kinds: str) -> struct.Struct:
+    return struct.Struct("=" + kinds)
