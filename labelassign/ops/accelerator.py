@@ -14,8 +14,8 @@ from torch import Tensor
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Triton's own switch, read where it reads it: kernels defined under it run on CPU tensors, slowly, without a GPU."""
 
-MOST = 2**31 - 2**16
-"""Priors, rows or images at most: places are counted in 32 bits, blocks reach a little beyond the last."""
+MOST = 2**29 - 2**16
+"""Priors, rows or images at most: numbers of corners have 32 bits, and blocks reach beyond the last."""
 
 _LEAST_CAPABILITY = (8, 0)
 

@@ -8,7 +8,7 @@ namespace LA_SET {
 namespace {
 
 constexpr double kSmallest = 1e-12;  // probabilities are kept this far from 0 and 1
-constexpr float kNothing = -1e4f;    // a logit whose terms are exactly 0, for lanes without a class
+constexpr float kNothing = -1e4f;
 
 LA_INLINE float from_half(uint16_t h) {
   const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
@@ -25,12 +25,13 @@ LA_INLINE Box predicted(const Network& n, int64_t at) {
           element(n.boxes, n.boxes_type, at * 4 + 2), element(n.boxes, n.boxes_type, at * 4 + 3)};
 }
 
-// One pair: what it is made of, and what is known before the sum over the other classes.
+// One pair: what is known of it before the sum over classes.
 struct Pair {
   bool usable;    // every number of the prediction is finite
-  bool bounded;   // and moderate, so that `bound` holds
-  float iou;
-  double box, bound;
+  bool bounded;   // and moderate, so that bounds hold
+  float iou, others;
+  double box;
+  const float* scores;
 };
 
 struct Coster {
@@ -39,24 +40,35 @@ struct Coster {
   int64_t padded;  // columns, rounded up to whole registers
   LA_INLINE Coster(const Network& n, const Cost& c) : network(n), rule(c), padded((n.columns + 15) / 16 * 16) {}
 
-  // the scores of one prior in `row` [padded]; false if one of them is not finite
-  LA_INLINE bool read(int64_t at, float* row, int32_t* widest) const {
+  // The scores of one prior, in place or copied to `row` [padded]; the bits of the largest size among them; and, if
+  // asked for, a bound of the sum over classes.
+  LA_INLINE const float* read(int64_t at, float* row, bool bound, int32_t* widest, float* total) const {
+    const float* scores = row;
+    if (network.scores_type == kFloat32 && network.columns % kFloats == 0)
+      scores = static_cast<const float*>(network.scores) + at * network.columns;
+    else
+      copy(at, row);
+    I most = all((int32_t)0);
+    F low = all(0.0f);
+    for (int64_t c = 0; c < padded; c += kFloats) {
+      const F x = load<F>(scores + c);
+      const I size = bits(x) & all((int32_t)0x7fffffff);
+      most = select(size > most, size, most);
+      if (bound) low = low + low_miss(x);
+    }
+    *widest = largest(most);
+    *total = bound ? sum(low) * (1 - 1e-4f) : 0.0f;
+    return scores;
+  }
+  // lanes without a class hold a logit whose terms are exactly 0
+  LA_INLINE void copy(int64_t at, float* row) const {
+    for (int64_t c = network.columns; c < padded; c++) row[c] = kNothing;
     if (network.scores_type == kFloat32) {
-      const float* from = static_cast<const float*>(network.scores) + at * network.columns;
-      std::memcpy(row, from, (size_t)network.columns * 4);
+      std::memcpy(row, static_cast<const float*>(network.scores) + at * network.columns, (size_t)network.columns * 4);
     } else {
       for (int64_t c = 0; c < network.columns; c++)
         row[c] = element(network.scores, network.scores_type, at * network.columns + c);
     }
-    for (int64_t c = network.columns; c < padded; c++) row[c] = 0.0f;
-    I most = all((int32_t)0);
-    for (int64_t c = 0; c < padded; c += kFloats) {
-      const I size = bits(load<F>(row + c)) & all((int32_t)0x7fffffff);
-      most = select(size > most, size, most);
-    }
-    *widest = largest(most);
-    for (int64_t c = network.columns; c < padded; c++) row[c] = kNothing;
-    return *widest < 0x7f800000;
   }
 
   // (sigma(x)^gamma) * softplus(x): what a class that is not the object's costs
@@ -69,11 +81,12 @@ struct Coster {
     // share^gamma = exp(gamma * log(share)), and log(share) = x - loss without its rounding
     return exp_negative(all(rule.gamma) * (select(positive, all(0.0), x) - tail)) * loss;
   }
-  LA_INLINE F rough_miss(F x) const {
+  // A bound of it from below, for gamma 2, but for a relative 1e-4: log1p(e) >= 2 e / (2 + e).
+  LA_INLINE static F low_miss(F x) {
     const I positive = x > all(0.0f);
-    const F e = rough_exp_negative(select(positive, all(0.0f) - x, x)), one = all(1.0f), q = one / (one + e);
-    const F share = select(positive, q, e * q);
-    return (share * share) * (select(positive, x, all(0.0f)) + rough_log1p_unit(e));
+    const F e = rough_exp_negative(select(positive, all(0.0f) - x, x));
+    const F one = e + all(1.0f), two = e + all(2.0f), twice = e + e;
+    return select(positive, x * two + twice, twice * (e * e)) / ((one * one) * two);
   }
 
   LA_INLINE double own(double x) const { return first(miss(all(-x))); }
@@ -111,34 +124,34 @@ struct Coster {
   }
   LA_INLINE double power(double p) const { return rule.gamma == 2.0 ? p * p : __builtin_pow(p, rule.gamma); }
 
-  // Everything but the sum over the other classes, and a bound of the cost from below. `row`: the scores, kept.
-  LA_INLINE Pair look(int64_t at, Box target, int64_t label, float* row, bool bound) const {
+  // What the prediction of one prior says before any exact sum. `others`: a bound of the sum over all classes.
+  LA_INLINE Pair look(int64_t at, Box target, float* row, bool bound) const {
     Pair out = {};
-    int32_t widest;
     const Box b = predicted(network, at);
-    const bool numbers = read(at, row, &widest);
     out.iou = iou(b, target);
     const float closeness = rule.generalized ? giou(b, target) : out.iou;
-    out.usable = numbers && finite(b) && finite(closeness);
-    if (!out.usable) return out;
     out.box = rule.weight * (1 - (double)closeness);
+    int32_t widest;
+    const float* scores = read(at, row, bound && rule.gamma == 2.0, &widest, &out.others);
+    out.usable = widest < 0x7f800000 && finite(b) && finite(closeness);
     out.bounded = bound && rule.scores_are == kSigmoid && widest < 0x5d000000 && out.box < 1e30;  // 5.8e17
-    if (!out.bounded) return out;
-    double x[8] = {-(double)row[label], (double)row[label], 0, 0, 0, 0, 0, 0};
-    store(x, miss(load<D>(x)));
-    double others = 0;
-    if (rule.gamma == 2.0) {
-      F total = all(0.0f);
-      for (int64_t c = 0; c < padded; c += kFloats) total = total + rough_miss(load<F>(row + c));
-      others = (double)sum(total) * (1 - 1e-4) - x[1] * (1 + 1e-4);
-    }
-    out.bound = out.box + rule.alpha * x[0] + (1 - rule.alpha) * (others > 0 ? others : 0);
-    out.bound -= out.bound * 1e-9;  // and its own rounding
+    out.scores = scores;
     return out;
   }
+  // Bounds of costs from box terms, sums over all classes and own logits, sixteen at a time.
+  LA_INLINE F low_cost(F box, F others, F own) const {
+    const F alpha = all((float)rule.alpha), beta = all((float)(1 - rule.alpha));
+    F sum = box;
+    if (rule.gamma == 2.0) {
+      const F rest = others - low_miss(own) * all(1.001f);  // the object's own class does not belong to the others
+      sum = sum + alpha * low_miss(all(0.0f) - own) + beta * larger(rest, all(0.0f));
+    }
+    return sum * all(1 - 2e-4f);
+  }
   // rounded once; what does not fit a float32 never takes part
-  LA_INLINE float finish(const Pair& pair, float* row, int64_t label) const {
-    const float total = (float)(exact(row, label) + pair.box);
+  LA_INLINE float finish(int64_t at, double box, float* row, int64_t label) const {
+    copy(at, row);
+    const float total = (float)(exact(row, label) + box);
     return finite(total) ? total : kInfinity;
   }
 };
@@ -164,8 +177,8 @@ int32_t pair_cost(const PairArguments& a, int threads) {
     for (int64_t i = t * kSome; i < (t + 1) * kSome && i < a.pairs; i++) {
       const int64_t g = a.row[i], at = a.image_of[g] * a.priors + a.prior[i];
       const int64_t label = label_in(a.network, a.cost, a.labels[g]);
-      const Pair pair = cost.look(at, box_at(a.boxes + g * 4), label, row, false);
-      a.out[i] = pair.usable ? cost.finish(pair, row, label) : kInfinity;
+      const Pair pair = cost.look(at, box_at(a.boxes + g * 4), row, false);
+      a.out[i] = pair.usable ? cost.finish(at, pair.box, row, label) : kInfinity;
       a.iou[i] = pair.usable ? pair.iou : 0.0f;
     }
   });

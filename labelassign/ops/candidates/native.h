@@ -10,7 +10,9 @@ namespace {
 struct Desk {
   int32_t* prior;
   double* box;
-  double* bound;
+  float* bound;     // of the cost from below; infinity for what never takes part
+  float* others;
+  float* own;       // logit of the object's class
   float* iou;
   float* cost;
   float* row;       // scores of one prior
@@ -43,14 +45,16 @@ LA_INLINE bool prepare(Proposer& p, Memory& memory, int threads) {
   p.list = memory.take<int32_t>(total);
   p.desk = memory.take<Desk>(threads);
   const int64_t k = p.a.topk;
-  auto* doubles = memory.take<double>(2 * n * threads);
-  auto* floats = memory.take<float>((2 * n + p.cost.padded + k) * threads);
+  const int64_t wide = (n + kFloats) / kFloats * kFloats;
+  auto* doubles = memory.take<double>(n * threads);
+  auto* floats = memory.take<float>((5 * wide + p.cost.padded + k) * threads);
   auto* ints = memory.take<int32_t>((n + k) * threads);
   if (memory.failed) return false;
   for (int t = 0; t < threads; t++) {
     Desk& d = p.desk[t];
-    d.box = doubles + 2 * n * t, d.bound = d.box + n;
-    d.iou = floats + (2 * n + p.cost.padded + k) * t, d.cost = d.iou + n, d.row = d.cost + n, d.kept = d.row + p.cost.padded;
+    d.box = doubles + n * t, d.bound = floats + (5 * wide + p.cost.padded + k) * t;
+    d.others = d.bound + wide, d.own = d.others + wide, d.iou = d.own + wide, d.cost = d.iou + wide;
+    d.row = d.cost + wide, d.kept = d.row + p.cost.padded;
     d.prior = ints + (n + k) * t, d.place = d.prior + n;
   }
   for (int64_t i = 0; i < p.a.objects.images; i++) {
@@ -144,28 +148,27 @@ LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Desk& d, const
   const int64_t label = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]), base = p.image[g] * p.a.priors.count;
   const Box target = box_at(p.a.objects.boxes + g * 4);
   const bool bounds = !p.a.spread && end - begin > p.a.topk;
-  Cheapest seeds = {d.kept, d.place, bounds ? p.a.topk : 0, 0};
   *count = 0;
   for (int64_t i = begin; i < end; i++) {
-    const Pair pair = p.cost.look(base + prior[i], target, label, d.row, bounds);
-    d.cost[i] = kInfinity;
-    d.iou[i] = pair.iou, d.box[i] = pair.box, d.bound[i] = pair.usable ? pair.bound : kInfinity;
-    if (pair.usable && !pair.bounded) {
-      d.cost[i] = p.cost.finish(pair, d.row, label);
-      d.bound[i] = d.cost[i];
-      if (!finite(d.cost[i])) continue;
-    }
-    *count += pair.usable;
-    const float low = (float)d.bound[i];
-    if (bounds && pair.usable && seeds.takes(low)) seeds.put(low, (int32_t)i);
+    const int64_t at = base + prior[i];
+    const Pair pair = p.cost.look(at, target, d.row, bounds);
+    d.cost[i] = d.bound[i] = kInfinity;
+    d.iou[i] = pair.iou, d.box[i] = pair.box, d.others[i] = pair.others, d.own[i] = pair.scores[label];
+    if (!pair.usable) continue;
+    if (pair.bounded) d.bound[i] = (float)pair.box;
+    else d.bound[i] = d.cost[i] = p.cost.finish(at, pair.box, d.row, label);
+    *count += d.bound[i] < kInfinity;
   }
-  const auto evaluate = [&](int64_t i) {
-    int32_t widest;
-    Pair pair = {};
-    pair.box = d.box[i];
-    p.cost.read(base + prior[i], d.row, &widest);
-    d.cost[i] = p.cost.finish(pair, d.row, label);
-  };
+  Cheapest seeds = {d.kept, d.place, bounds ? p.a.topk : 0, 0};
+  for (int64_t i = begin; bounds && i < end; i += kFloats) {
+    float low[kFloats];
+    store(low, p.cost.low_cost(load<F>(d.bound + i), load<F>(d.others + i), load<F>(d.own + i)));
+    for (int64_t k = i; k < i + kFloats && k < end; k++) {
+      if (d.cost[k] == kInfinity && d.bound[k] < kInfinity) d.bound[k] = low[k - i];
+      if (d.bound[k] < kInfinity && seeds.takes(d.bound[k])) seeds.put(d.bound[k], (int32_t)k);
+    }
+  }
+  const auto evaluate = [&](int64_t i) { d.cost[i] = p.cost.finish(base + prior[i], d.box[i], d.row, label); };
   // first those of lowest bound: the answer lies near them, so they leave little for the rest to undercut
   float worst = seeds.held && seeds.held == seeds.room ? 0.0f : kInfinity;
   for (int64_t k = 0; k < seeds.held; k++) {
@@ -174,7 +177,7 @@ LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Desk& d, const
   }
   Cheapest out = {d.kept, d.place, p.a.topk, 0};
   for (int64_t i = begin; i < end; i++) {
-    const float low = (float)d.bound[i];
+    const float low = d.bound[i];
     if (low == kInfinity || low > worst || !out.takes(low)) continue;
     if (!finite(d.cost[i])) evaluate(i);
     if (out.takes(d.cost[i])) out.put(d.cost[i], (int32_t)i);

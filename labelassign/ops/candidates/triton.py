@@ -18,6 +18,7 @@ from labelassign.ops.candidates.limits import LEVELS
 from labelassign.ops.match.triton import (
     BLOCK,
     OFF,
+    arranged,
     best_kernel,
     best_value,
     claims,
@@ -116,7 +117,7 @@ def cost_kernel(
         live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
         claim = claims(
             live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, BEST, begin, end,
-            tl.load(OFFSETS + B), classes, 0.0, RESCUE, ZERO, True, False,
+            tl.load(OFFSETS + B), classes, 0.0, RESCUE, ZERO, True,
         )  # fmt: skip
         row = tl.where(claim >= 0, claim if TAKE else argmax, row)
     tl.store(ROW + place, row, mask=index < N)
@@ -139,7 +140,7 @@ def cost_kernel(
         tl.store(OVERLAP + place, tl.where(sound, overlap, 0.0), mask=member)
         refused = tl.sum((member & (cost == float("inf"))).to(tl.int32), 0)
         if refused > 0:
-            tl.atomic_add(REFUSED + image, refused.to(tl.int64), sem="relaxed")
+            tl.atomic_add(REFUSED + image, refused, sem="relaxed")
     if block == 0:
         any_prior = tl.load(REACHED + image) > 0 if HAS_VALID and ZERO else True
         for start in range(begin, end, BLOCK):
@@ -148,7 +149,7 @@ def cost_kernel(
             near_enough = best >= POS_IOU
             if RESCUE != OFF:
                 near_enough = near_enough | (best > 0.0) | (ZERO & any_prior)
-            tl.store(REASON + g, tl.where(near_enough, LOST, NO_CANDIDATE).to(tl.int64), mask=g < end)
+            tl.store(REASON + g, tl.where(near_enough, LOST, NO_CANDIDATE), mask=g < end)
 
 
 @triton.jit(do_not_specialize=["N", "B", "e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7"])
@@ -177,9 +178,9 @@ def list_kernel(
     base = image_of(OFFSETS, g, B).to(tl.int64) * N
     slot = tl.arange(0, K)
     # the places to fill hold keys above all real ones, the places beyond TOPK a key below them, which never leaves
-    best = tl.where(slot < TOPK, NEVER - 1 - slot, -1)
+    best = tl.where(slot < TOPK, NEVER - 1 - slot.to(tl.int64), -1)
     worst = tl.max(best, 0)
-    count, had, total = 0, 0, tl.zeros([], tl.float64)
+    count, had, total = tl.zeros([], tl.int32), 0, tl.zeros([], tl.float64)
     for start in range(begin, end, BLOCK):
         index = start + tl.arange(0, BLOCK)
         mine = tl.load(ROW + base + index, mask=index < end, other=-1) == g
@@ -199,9 +200,9 @@ def list_kernel(
                 key = tl.where(key == least, NEVER, key)
                 least = tl.min(key, 0)
     group = g * tl.num_programs(1) + level
-    tl.store(COUNT + group, count.to(tl.int64))
+    tl.store(COUNT + group, count)
     if had > 0:
-        tl.store(REASON + g, REJECTED.to(tl.int64))
+        tl.store(REASON + g, REJECTED)
     smaller = (best[None, :] < best[:, None]) & (slot < TOPK)[None, :]
     rank = tl.sum(smaller.to(tl.int32), 1)
     held = (slot < TOPK) & (best < NEVER - K)
@@ -210,18 +211,19 @@ def list_kernel(
     tl.store(PRIOR + out, tl.where(held, prior, -1).to(tl.int64), mask=slot < TOPK)
     tl.store(PAID + out, tl.where(held, best_value(best), float("inf")), mask=slot < TOPK)
     tl.store(IOU + out, tl.load(OVERLAP + base + prior, mask=held, other=0.0), mask=slot < TOPK)
-    mean = total / tl.maximum(count, 1).to(tl.float64)
-    squares = tl.zeros([], tl.float64)
+    mean, squares = tl.zeros([], tl.float64), tl.zeros([], tl.float64)
     if SPREAD:
-        for start in range(begin, end, BLOCK):
-            index = start + tl.arange(0, BLOCK)
-            mine = tl.load(ROW + base + index, mask=index < end, other=-1) == g
-            if tl.max(mine.to(tl.int32), 0) > 0:
+        if count > 0:
+            mean = total / count.to(tl.float64)
+            for start in range(0, end - begin, BLOCK):
+                index = begin + start + tl.arange(0, BLOCK)
+                mine = tl.load(ROW + base + index, mask=index < end, other=-1) == g
                 cost = tl.load(COST + base + index, mask=mine, other=float("inf"))
                 off = tl.where(cost < float("inf"), cost.to(tl.float64) - mean, 0.0)
                 squares += tl.sum(off * off, 0)
+            squares = squares / tl.maximum(count - 1, 1).to(tl.float64)
     tl.store(MEAN + group, mean)
-    tl.store(VARIANCE + group, tl.where(count > 1, squares / tl.maximum(count - 1, 1).to(tl.float64), 0.0))
+    tl.store(VARIANCE + group, squares)
 
 
 def candidates(
@@ -251,16 +253,14 @@ def candidates(
 ) -> tuple[Tensor, ...]:
     """See `labelassign.ops.candidates`."""
     rows, n, images, levels = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1, len(level_sizes)
-    whole = [None if t is None else t.contiguous() for t in (prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore)]
-    stride = n * 4 if prior_boxes.dim() == 3 else 0
-    objects = (*whole, classes, n, rows, images, stride)
+    objects = arranged(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes)
     # the best overlap of every row, and whether an image has any prior: what the first launch adds up
     sums = gt_labels.new_zeros(rows + images)
     best, reached = sums[:rows], sums[rows:]
     cost, row = gt_boxes.new_empty(images, n), gt_labels.new_empty(images, n, dtype=torch.int32)
     overlap, reason, refused = torch.empty_like(cost), torch.empty_like(gt_labels), gt_labels.new_empty(images)
     rules = {"HAS_VALID": valid is not None, "ZERO": zero_rescues}
-    first = {**rules, "GIVEN": False, "ALL_TIES": True, "BLOCK": BLOCK}
+    first = {**rules, "ALL_TIES": True, "BLOCK": BLOCK}
     launch(
         best_kernel, (blocks(n, BLOCK), images), scores, *objects, cost, row, best, reached, refused, warps=1, **first
     )
@@ -277,6 +277,6 @@ def candidates(
     variance, last = torch.empty_like(mean), {"TOPK": topk, "K": power_of_two(topk), "SPREAD": spread}
     ends = [sum(level_sizes[: level + 1]) for level in range(LEVELS)]
     answer = (prior, paid, iou, count, mean, variance, reason)
-    given = (row, cost, overlap, whole[4], n, images, *ends)
+    given = (row, cost, overlap, objects[4], n, images, *ends)
     launch(list_kernel, (rows, levels), scores, *given, *answer, warps=4, BLOCK=SCAN, **last)
     return prior, paid, iou, none, count, mean, variance, reason, refused

@@ -23,11 +23,16 @@ int32_t complete(const CompleteArguments& a, int threads) {
   if (memory.failed) return kNoMemory;
   spread(threads, tasks, [&](int64_t t, int) {
     const int64_t end = (t + 1) * 4 * kChunk < total ? (t + 1) * 4 * kChunk : total;
-    for (int64_t i = t * 4 * kChunk; i < end; i++) {
-      int64_t index = a.given[i];
-      if (a.valid && !a.valid[i]) index = -2;
-      if (index >= o.rows) __atomic_store_n(bad, (uint8_t)1, __ATOMIC_RELAXED);
+    const int64_t start = t * 4 * kChunk;
+    int64_t highest = -1;
+    for (int64_t i = start; i < end; i++) {
+      const int64_t index = a.valid && !a.valid[i] ? -2 : a.given[i];
+      highest = index > highest ? index : highest;
       a.index[i] = index;
+    }
+    if (highest >= o.rows) {
+      __atomic_store_n(bad, (uint8_t)1, __ATOMIC_RELAXED);
+      return;
     }
     const float share = (float)a.ignore_iof;
     for (int64_t g = 0; a.ignore_iof >= 0 && g < o.offsets[o.images]; g++) {
@@ -36,21 +41,21 @@ int32_t complete(const CompleteArguments& a, int threads) {
       int64_t image = 0;
       while (g >= o.offsets[image + 1]) image++;
       int64_t from = image * n, to = from + n;
-      if (from < t * 4 * kChunk) from = t * 4 * kChunk;
+      if (from < start) from = start;
       if (to > end) to = end;
       for (int64_t i = from; i < to; i++) {
         const int64_t at = a.seen_step ? i : i - image * n;
         if (a.index[i] == -1 && covered(box_at(a.seen + at * 4), r) >= share) a.index[i] = -2;
       }
     }
-    for (int64_t i = t * 4 * kChunk; i < end; i++) {
-      const int64_t index = a.index[i];
-      const float positive = index >= 0 ? 1.0f : 0.0f;
-      a.cls_weight[i] = index != -2 ? 1.0f : 0.0f;
+    for (int64_t i = start; i < end; i++) {
+      const float positive = a.index[i] >= 0 ? 1.0f : 0.0f;
+      a.cls_weight[i] = a.index[i] != -2 ? 1.0f : 0.0f;
       a.loc_weight[i] = positive;
       a.target[i] = a.target_in ? a.target_in[i] * positive : positive;
-      if (index >= 0 && index < o.rows) __atomic_store_n(owns + index, (uint8_t)1, __ATOMIC_RELAXED);
     }
+    for (int64_t i = start; highest >= 0 && i < end; i++)
+      if (a.index[i] >= 0) __atomic_store_n(owns + a.index[i], (uint8_t)1, __ATOMIC_RELAXED);
   });
   for (int64_t g = 0; g < o.rows; g++) {
     const Box b = box_at(o.boxes + g * 4);

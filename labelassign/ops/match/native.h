@@ -21,20 +21,33 @@ LA_INLINE void load_chunk(Chunk& c, const Priors& p, int64_t image, int64_t chun
   c.count = p.count - c.begin < kChunk ? p.count - c.begin : kChunk;
   const float* boxes = p.boxes + (image * p.step + c.begin) * 4;
   const uint8_t* valid = p.valid ? p.valid + image * p.count + c.begin : nullptr;
+  // tame, as boxes.h has it, but without branches, for the compiler to take many at once
+  for (int i = 0; i < c.count; i++) {
+    const float x1 = boxes[4 * i], y1 = boxes[4 * i + 1], x2 = boxes[4 * i + 2], y2 = boxes[4 * i + 3];
+    const bool sound = ((x1 - x1) + (y1 - y1)) + ((x2 - x2) + (y2 - y2)) == 0.0f;
+    c.x1[i] = sound ? least(most(x1, -kFar), kFar) : 0.0f, c.y1[i] = sound ? least(most(y1, -kFar), kFar) : 0.0f;
+    c.x2[i] = sound ? least(most(x2, -kFar), kFar) : 0.0f, c.y2[i] = sound ? least(most(y2, -kFar), kFar) : 0.0f;
+  }
+  for (int64_t i = c.count; i < kChunk; i++) c.x1[i] = c.y1[i] = c.x2[i] = c.y2[i] = 0.0f;
+  for (int64_t i = 0; valid && i < c.count; i++)
+    if (!valid[i]) c.x1[i] = c.y1[i] = c.x2[i] = c.y2[i] = 0.0f;
+  for (int i = 0; i < kChunk; i++) c.size[i] = (c.x2[i] - c.x1[i]) * (c.y2[i] - c.y1[i]);
   const Box none = {kInfinity, kInfinity, -kInfinity, -kInfinity};
   c.whole = none;
   for (int r = 0; r < kRuns; r++) {
-    Box hull = none;
-    for (int i = r * kRun; i < (r + 1) * kRun; i++) {
-      Box b = {0, 0, 0, 0};
-      if (i < c.count && (!valid || valid[i])) {
-        b = tame(box_at(boxes + i * 4));
-        hull = around(hull, b);
-      }
-      c.x1[i] = b.x1, c.y1[i] = b.y1, c.x2[i] = b.x2, c.y2[i] = b.y2, c.size[i] = area(b);
+    const int at = r * kRun;
+    if (valid || at + kRun > c.count) {
+      Box hull = none;
+      for (int i = at; i < at + kRun; i++)
+        if (i < c.count && (!valid || valid[i])) hull = around(hull, {c.x1[i], c.y1[i], c.x2[i], c.y2[i]});
+      c.run[r] = hull;
+    } else {
+      c.run[r] = {smallest(smaller(load<F>(c.x1 + at), load<F>(c.x1 + at + kFloats))),
+                  smallest(smaller(load<F>(c.y1 + at), load<F>(c.y1 + at + kFloats))),
+                  largest(larger(load<F>(c.x2 + at), load<F>(c.x2 + at + kFloats))),
+                  largest(larger(load<F>(c.y2 + at), load<F>(c.y2 + at + kFloats)))};
     }
-    c.run[r] = hull;
-    c.whole = around(c.whole, hull);
+    c.whole = around(c.whole, c.run[r]);
   }
 }
 LA_INLINE F overlap(const Chunk& c, int at, Box g) {

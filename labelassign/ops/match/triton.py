@@ -9,6 +9,8 @@ Maxima over programs go through packed integers, so their order does not matter.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -105,16 +107,13 @@ def image_of(OFFSETS, row, images):
 
 
 @triton.jit
-def usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes, GIVEN: tl.constexpr):
-    """Whether a row may own priors; if GIVEN, IGNORE holds the answer."""
-    flag = tl.load(IGNORE + row) != 0
-    if GIVEN:
-        able = flag
-    else:
-        label = tl.load(LABELS + row)
-        able = finite_box(x1, y1, x2, y2) & (x2 >= x1) & (y2 >= y1) & (label >= 0) & (flag == 0) & (row < real)
-        able = able & ((classes < 0) | (label < classes))
-    return able
+def usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes):
+    """Whether a row may own priors: not padding, not ignored, well formed; 1 or 0."""
+    label = tl.load(LABELS + row)
+    able = finite_box(x1, y1, x2, y2) & (x2 >= x1) & (y2 >= y1) & (label >= 0) & (row < real)
+    able = able & ((classes < 0) | (label < classes)) & (tl.load(IGNORE + row) == 0)
+    # a number: the interpreter spreads a comparison of single floats over a block as a float
+    return tl.where(able, 1, 0)
 
 
 @triton.jit
@@ -138,7 +137,7 @@ def best_value(key):
 @triton.jit(do_not_specialize=["classes", "N", "G", "B", "stride"])
 def best_kernel(
     PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride, IOU, ROW, BEST, REACHED, REFUSED,
-    HAS_VALID: tl.constexpr, GIVEN: tl.constexpr, ALL_TIES: tl.constexpr, ZERO: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_VALID: tl.constexpr, ALL_TIES: tl.constexpr, ZERO: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Best overlap of every prior and its row; best overlap of every row, packed with the first prior that has it."""
     block, image = tl.program_id(0), tl.program_id(1)
@@ -151,20 +150,20 @@ def best_kernel(
     first = -1  # the row that wins where no overlap is above 0
     FIRST: tl.constexpr = ZERO and not ALL_TIES  # then a row of best overlap 0 wants to know its first prior
     for g in range(begin, end):
-        rx1, ry1, rx2, ry2 = load_box(BOXES + g.to(tl.int64) * 4, 1, True)
-        able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes, GIVEN)
-        first = tl.where(able & (first < 0), g, first)
+        rx1, ry1, rx2, ry2 = load_box(BOXES + g * 4, 1, True)
+        able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes)
+        first = tl.where((able > 0) & (first < 0), g, first)
         gx1, gy1, gx2, gy2 = tame(rx1, ry1, rx2, ry2)
         if ((gx2 > left) & (right > gx1) & (gy2 > top) & (low > gy1)) | FIRST:
             overlap = iou(gx1, gy1, gx2, gy2, x1, y1, x2, y2)
             overlap = tl.where(live, overlap, -1.0)
-            better = able & (overlap > best)
+            better = (able > 0) & (overlap > best)
             best, row = tl.where(better, overlap, best), tl.where(better, g, row)
             highest = tl.max(overlap, 0)
             if (highest > 0.0) | (FIRST & (highest == 0.0)):
                 key = (highest + 0.0).to(tl.int32, bitcast=True).to(tl.int64) << 32
                 if not ALL_TIES:
-                    key = key | (LOW32 - tl.min(tl.where(overlap == highest, index, 0x7FFFFFFF), 0).to(tl.int64))
+                    key = key | (tl.min(tl.where(overlap == highest, index, 0x7FFFFFFF), 0).to(tl.int64) ^ LOW32)
                 tl.atomic_max(BEST + g, key, sem="relaxed")
     row = tl.where(live & (row < 0), first, row)
     place = image.to(tl.int64) * N + index
@@ -181,7 +180,7 @@ def best_kernel(
 @triton.jit
 def claims(
     live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, BEST, begin, end, real, classes,
-    MIN_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, ALL_TIES: tl.constexpr, GIVEN: tl.constexpr,
+    MIN_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, ALL_TIES: tl.constexpr,
 ):  # fmt: skip
     """The needy row that claims each prior of a block, -1 where none does."""
     claim = tl.where(live, -1, -1)
@@ -190,15 +189,15 @@ def claims(
         key = tl.load(BEST + g)
         highest = best_value(key)
         if (highest >= MIN_IOU) & ((highest > 0.0) | ZERO):
-            rx1, ry1, rx2, ry2 = load_box(BOXES + g.to(tl.int64) * 4, 1, True)
-            able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes, GIVEN)
+            rx1, ry1, rx2, ry2 = load_box(BOXES + g * 4, 1, True)
+            able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes)
             gx1, gy1, gx2, gy2 = tame(rx1, ry1, rx2, ry2)
             touching = (gx2 > left) & (right > gx1) & (gy2 > top) & (low > gy1)
-            if able & (touching | (highest == 0.0)):
+            if (able > 0) & (touching | (highest == 0.0)):
                 overlap = iou(gx1, gy1, gx2, gy2, x1, y1, x2, y2)
                 wanted = live & (overlap == highest)
                 if not ALL_TIES:
-                    wanted = wanted & (index == LOW32 - (key & LOW32))
+                    wanted = wanted & (index == ((key & LOW32) ^ LOW32))
                 if RESCUE == HIGHEST:  # the higher overlap, then the lower row; otherwise the later row
                     wanted = wanted & (overlap > bid)
                     bid = tl.where(wanted, overlap, bid)
@@ -206,55 +205,68 @@ def claims(
     return claim
 
 
-@triton.jit(do_not_specialize=["N", "G", "B", "stride"])
+@triton.jit(do_not_specialize=["classes", "N", "G", "B", "stride"])
 def claim_kernel(
-    PRIORS, VALID, BOXES, OFFSETS, USABLE, N, G, B, stride, BEST, HIGH, CLAIM,
+    PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride, BEST, HIGH, CLAIM,
     MIN_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, ALL_TIES: tl.constexpr,
     HAS_VALID: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The op's own end: claims of priors, and the best overlaps of rows unpacked."""
     block, image = tl.program_id(0), tl.program_id(1)
     index = block * BLOCK + tl.arange(0, BLOCK)
-    live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
     begin, end = rows_of(OFFSETS, image, B, G)
     claim = tl.full([BLOCK], -1, tl.int32)
     if RESCUE != OFF:
+        live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
         claim = claims(
-            live, x1, y1, x2, y2, left, top, right, low, index, BOXES, BOXES, USABLE, BEST, begin, end, G, -1,
-            MIN_IOU, RESCUE, ZERO, ALL_TIES, True,
+            live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, BEST, begin, end,
+            tl.load(OFFSETS + B), classes, MIN_IOU, RESCUE, ZERO, ALL_TIES,
         )  # fmt: skip
-    tl.store(CLAIM + image.to(tl.int64) * N + index, claim, mask=index < N)
+    tl.store(CLAIM + image.to(tl.int64) * N + index, claim.to(tl.int64), mask=index < N)
     if block == 0:
         for start in range(begin, end, BLOCK):
             g = start + tl.arange(0, BLOCK)
             tl.store(HIGH + g, best_value(tl.load(BEST + g, mask=g < end, other=0)), mask=g < end)
 
 
+def arranged(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    classes: int,
+) -> tuple[Any, ...]:
+    """The arguments with which every kernel over priors and objects begins."""
+    priors, present = prior_boxes.contiguous(), None if valid is None else valid.contiguous()
+    rows = [t.contiguous() for t in (gt_boxes, gt_labels, offsets, ignore)]
+    n = priors.shape[-2]
+    stride = n * 4 if priors.dim() == 3 else 0
+    return priors, present, *rows, classes, n, gt_boxes.shape[0], offsets.shape[0] - 1, stride
+
+
 def match(
     prior_boxes: Tensor,
     valid: Tensor | None,
     gt_boxes: Tensor,
-    usable: Tensor,
-    image_of: Tensor,
-    images: int,
+    gt_labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    classes: int,
     rescue: int,
     min_iou: float,
     zero_rescues: bool,
     all_ties: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """See `labelassign.ops.match`; rows of an image must be neighbours, as a `GroundTruth` has them."""
-    rows, n = gt_boxes.shape[0], prior_boxes.shape[-2]
-    priors, gt_boxes = prior_boxes.contiguous(), gt_boxes.contiguous()
-    valid = None if valid is None else valid.contiguous()
-    offsets = torch.searchsorted(image_of, torch.arange(images + 1, device=image_of.device))
-    usable, stride = usable.contiguous(), n * 4 if priors.dim() == 3 else 0
-    iou, row = gt_boxes.new_empty(images, n), usable.new_empty(images, n, dtype=torch.int64)
-    claim, best = torch.empty_like(row), gt_boxes.new_empty(rows)
-    key, grid = usable.new_zeros(rows, dtype=torch.int64), (blocks(n, BLOCK), images)
+    """See `labelassign.ops.match`."""
+    where = arranged(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes)
+    rows, n, images = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1
+    iou, row = gt_boxes.new_empty(images, n), gt_labels.new_empty(images, n)
+    claim, high = torch.empty_like(row), gt_boxes.new_empty(rows)
+    sums, grid = gt_labels.new_zeros(rows + images), (blocks(n, BLOCK), images)
+    best, reached = sums[:rows], sums[rows:]
     rules = {"HAS_VALID": valid is not None, "ALL_TIES": all_ties, "ZERO": zero_rescues, "BLOCK": BLOCK}
-    where = (priors, valid, gt_boxes, gt_boxes, offsets, usable, -1, n, rows, images, stride)
-    # REACHED is for other ops: there is nothing it could tell here, and `row` will not be read before it is written
-    launch(best_kernel, grid, priors, *where, iou, row, key, key.new_empty(images), None, warps=1, GIVEN=True, **rules)
-    last = (priors, valid, gt_boxes, offsets, usable, n, rows, images, stride, key, best, claim)
-    launch(claim_kernel, grid, priors, *last, warps=1, MIN_IOU=min_iou, RESCUE=rescue, **rules)
-    return iou, row, best, claim
+    launch(best_kernel, grid, iou, *where, iou, row, best, reached, None, warps=1, **rules)
+    launch(claim_kernel, grid, iou, *where, best, high, claim, warps=1, MIN_IOU=min_iou, RESCUE=rescue, **rules)
+    return iou, row, high, claim

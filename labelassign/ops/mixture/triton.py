@@ -131,9 +131,9 @@ def settle_kernel(
         state = separate(
             key, cost, inside, component, score, count, SCHEME, SINGLE_STAYS, ALL_IF_EMPTY, INTERLEAVED
         )  # fmt: skip
-    tl.store(STATE + place, state.to(tl.int8), mask=k < columns)
-    tl.store(STEPS + row, steps.to(tl.int64))
-    tl.store(CONVERGED + row, close.to(tl.int8))
+    tl.store(STATE + place, state, mask=k < columns)
+    tl.store(STEPS + row, steps)
+    tl.store(CONVERGED + row, close)
 
 
 def settle(

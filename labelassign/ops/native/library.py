@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 REINSTALL = "reinstall labelassign (in a checkout: make native)"
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """The library cannot be used; the message says why."""
 
 
@@ -42,7 +42,7 @@ def why_not() -> str | None:
     """Why this installation's library cannot be used; None if it can."""
     try:
         load(FOLDER)
-    except _Unusable as why:
+    except Unusable as why:
         return str(why)
     return None
 
@@ -69,7 +69,7 @@ def load(folder: Path) -> ctypes.CDLL:
     """The library in `folder`, checked.
 
     Raises:
-        _Unusable: it is not there, damaged, of another version, or not for this machine.
+        Unusable: it is not there, damaged, of another version, or not for this machine.
     """
     file = _verified(folder)
     try:
@@ -82,12 +82,12 @@ def load(folder: Path) -> ctypes.CDLL:
         library.la_choose.argtypes = [ctypes.c_char_p]
         library.la_call.argtypes = [ctypes.c_int32, ctypes.c_char_p, ctypes.c_int32]
     except (OSError, AttributeError) as error:
-        raise _Unusable(f"library {file} cannot be loaded: {error}; {REINSTALL}") from error
+        raise Unusable(f"library {file} cannot be loaded: {error}; {REINSTALL}") from error
     if abi != ABI:
-        raise _Unusable(f"library {file} is of ABI {abi}, expected {ABI}; {REINSTALL}")
+        raise Unusable(f"library {file} is of ABI {abi}, expected {ABI}; {REINSTALL}")
     expected = sys.modules[__name__.partition(".")[0]].__version__
     if version != expected:
-        raise _Unusable(f"library {file} is of version {version}, expected {expected}; {REINSTALL}")
+        raise Unusable(f"library {file} is of version {version}, expected {expected}; {REINSTALL}")
     return library
 
 
@@ -95,24 +95,24 @@ def _verified(folder: Path) -> Path:
     """The library's file, once it is the one that was built: the system's loader crashes on a truncated one."""
     manifest = folder / "library.json"
     if not manifest.exists():
-        raise _Unusable("this installation was built without a compiler")
+        raise Unusable("this installation was built without a compiler")
     try:
         built = json.loads(manifest.read_bytes())
         file, size, digest = folder / built["file"], built["size"], built["sha256"]
         content = file.read_bytes()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _Unusable(f"library of {manifest} cannot be read: {error!r}; {REINSTALL}") from error
+        raise Unusable(f"library of {manifest} cannot be read: {error!r}; {REINSTALL}") from error
     if len(content) != size:
-        raise _Unusable(f"library {file} is damaged: {len(content)} bytes, expected {size}; {REINSTALL}")
+        raise Unusable(f"library {file} is damaged: {len(content)} bytes, expected {size}; {REINSTALL}")
     if hashlib.sha256(content).hexdigest() != digest:
-        raise _Unusable(f"library {file} is damaged: its SHA-256 is not that of {manifest.name}; {REINSTALL}")
+        raise Unusable(f"library {file} is damaged: its SHA-256 is not that of {manifest.name}; {REINSTALL}")
     return file
 
 
 def _library() -> ctypes.CDLL:
     try:
         return load(FOLDER)
-    except _Unusable as why:
+    except Unusable as why:
         checks.fail("native", "the compiled library", str(why), "Ask native.why_not() first.", RuntimeError)
 
 

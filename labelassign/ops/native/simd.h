@@ -90,32 +90,38 @@ LA_INLINE double sum(D a) {
   return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
 }
 LA_INLINE float sum(F a) {
-  float l[16], out = 0;
+  float l[16];
   store(l, a);
-  for (int k = 0; k < 16; k++) out += l[k];
-  return out;
+  for (int k = 0; k < 8; k++) l[k] += l[k + 8];
+  for (int k = 0; k < 4; k++) l[k] += l[k + 4];
+  return (l[0] + l[2]) + (l[1] + l[3]);
 }
+// halves against each other: no lane waits for all others
+#define LA_FOLD(T, name, test)                                 \
+  LA_INLINE T name(const T* l) {                               \
+    T h[8];                                                    \
+    for (int k = 0; k < 8; k++) h[k] = l[k] test l[k + 8] ? l[k] : l[k + 8]; \
+    for (int k = 0; k < 4; k++) h[k] = h[k] test h[k + 4] ? h[k] : h[k + 4]; \
+    for (int k = 0; k < 2; k++) h[k] = h[k] test h[k + 2] ? h[k] : h[k + 2]; \
+    return h[0] test h[1] ? h[0] : h[1];                       \
+  }
+LA_FOLD(float, fold_most, >)
+LA_FOLD(float, fold_least, <)
+LA_FOLD(int32_t, fold_most, >)
 LA_INLINE float largest(F a) {
-  float l[16], out;
+  float l[16];
   store(l, a);
-  out = l[0];
-  for (int k = 1; k < 16; k++) out = l[k] > out ? l[k] : out;
-  return out;
+  return fold_most(l);
+}
+LA_INLINE float smallest(F a) {
+  float l[16];
+  store(l, a);
+  return fold_least(l);
 }
 LA_INLINE int32_t largest(I a) {
-  int32_t l[16], out;
-  store(l, a);
-  out = l[0];
-  for (int k = 1; k < 16; k++) out = l[k] > out ? l[k] : out;
-  return out;
-}
-// bit k: lane k of the mask
-LA_INLINE uint32_t lanes(I m) {
   int32_t l[16];
-  store(l, m);
-  uint32_t out = 0;
-  for (int k = 0; k < 16; k++) out |= (uint32_t)(l[k] & 1) << k;
-  return out;
+  store(l, a);
+  return fold_most(l);
 }
 
 }  // namespace

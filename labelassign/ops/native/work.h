@@ -20,30 +20,61 @@ template <class Body> LA_INLINE void spread(int threads, int64_t tasks, Body bod
   labelassign::run(threads, tasks, &Spread<Body>::task, &body);
 }
 
-// Some arrays at once: all or none. No exception can leave the library, so running out of memory is a code.
+// The memory of one call: pieces of one block, which the next call finds again. Asked of the system each time, every
+// page of it would be cleared and mapped anew, which costs more than many a kernel. No exception can leave the library,
+// so running out of memory is a code.
+struct Block {
+  size_t size;
+  Block* next;
+};
+Block* idle_block = nullptr;             // of this instruction set; whoever comes while it is taken gets one of his own
+constexpr size_t kIdle = (size_t)16 << 20;  // what may lie idle
+
 class Memory {
  public:
+  bool failed = false;
+  Memory() : blocks_(__atomic_exchange_n(&idle_block, nullptr, __ATOMIC_ACQUIRE)) {}
+  Memory(const Memory&) = delete;
   ~Memory() {
-    for (int i = 0; i < used_; i++) std::free(held_[i]);
+    if (blocks_ && blocks_->next && asked_ <= kIdle) {  // one block that holds it all, for the next call
+      Block* whole = static_cast<Block*>(std::malloc(asked_ + sizeof(Block) + kAlign));
+      if (whole) whole->size = asked_ + kAlign, whole->next = blocks_, blocks_ = whole;
+    }
+    Block* rest = blocks_ ? blocks_->next : nullptr;
+    while (rest) {
+      Block* after = rest->next;
+      std::free(rest);
+      rest = after;
+    }
+    if (!blocks_) return;
+    blocks_->next = nullptr;
+    Block* none = nullptr;
+    const bool keep = blocks_->size <= kIdle + kAlign &&
+                      __atomic_compare_exchange_n(&idle_block, &none, blocks_, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+    if (!keep) std::free(blocks_);
   }
   template <class T> T* take(int64_t count) {
-    void* p = nullptr;
-    if (used_ == kMost || posix_aligned(&p, (size_t)(count < 1 ? 1 : count) * sizeof(T) + 64)) failed = true;
-    if (p) held_[used_++] = p;
-    return static_cast<T*>(p);
+    const size_t bytes = ((size_t)(count < 1 ? 1 : count) * sizeof(T) + 2 * kAlign - 1) / kAlign * kAlign;
+    asked_ += bytes;
+    if (!blocks_ || used_ + bytes > blocks_->size) {
+      Block* more = failed ? nullptr : static_cast<Block*>(std::malloc(bytes + sizeof(Block) + kAlign));
+      if (!more) return failed = true, nullptr;
+      more->size = bytes + kAlign, more->next = blocks_, blocks_ = more, used_ = 0;
+    }
+    uintptr_t at = (uintptr_t)(blocks_ + 1) + used_;
+    used_ += bytes;
+    return reinterpret_cast<T*>((at + kAlign - 1) / kAlign * kAlign);
   }
   template <class T> T* zeros(int64_t count) {
     T* p = take<T>(count);
     if (p) std::memset(p, 0, (size_t)(count < 1 ? 1 : count) * sizeof(T));
     return p;
   }
-  bool failed = false;
 
  private:
-  static constexpr int kMost = 32;
-  static int posix_aligned(void** p, size_t bytes) { return (*p = std::malloc(bytes)) == nullptr; }
-  void* held_[kMost];
-  int used_ = 0;
+  static constexpr size_t kAlign = 64;
+  Block* blocks_;
+  size_t used_ = 0, asked_ = 0;
 };
 
 LA_INLINE void raise_to(uint32_t* place, uint32_t value) {  // the bits of floats >= 0 order as the floats do
