@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -80,6 +82,15 @@ def refused_objects(
     }
     sizes = {"priors": prior_boxes.shape[-2], "ground truths": gt_boxes.shape[0], "images": offsets.shape[0] - 1}
     return wrong_type(**types) or wrong_size(**sizes)
+
+
+def lazily(folder: str, name: str) -> Callable[..., Any]:
+    """The function of that name in an op's `triton.py`, which is imported when it is first called: it needs triton."""
+
+    def run(*args: Any) -> Any:
+        return getattr(import_module(f"labelassign.ops.{folder}.triton"), name)(*args)
+
+    return run
 
 
 def launch(kernel: Any, grid: tuple[int, ...], near: Tensor, *args: Any, warps: int, **constants: Any) -> None:

@@ -11,7 +11,7 @@ constexpr int kSpot = 64;  // priors in one block of centres
 struct Centres {
   const float* x;
   const float* y;
-  const Box* block;  // of each level, from its first prior on
+  const float* block;  // their sides x1, y1, x2, y2, [4, blocks] with whole registers
 };
 struct Nearest {
   float* distance;
@@ -33,32 +33,59 @@ struct Nearest {
   }
 };
 
-// squared distance from a point to a box of points: rounding is monotone, so no centre inside comes out nearer
-LA_INLINE float nearest_possible(Box b, float x, float y) {
-  const float dx = most(most(b.x1 - x, x - b.x2), 0.0f), dy = most(most(b.y1 - y, y - b.y2), 0.0f);
+// Squared distances from a point to boxes of points: rounding is monotone, so no centre inside comes out nearer.
+LA_INLINE F nearest_possible(const float* block, int64_t stride, float x, float y) {
+  const F none = all(0.0f), px = all(x), py = all(y);
+  const F dx = larger(larger(load<F>(block) - px, px - load<F>(block + 2 * stride)), none);
+  const F dy = larger(larger(load<F>(block + stride) - py, py - load<F>(block + 3 * stride)), none);
   return dx * dx + dy * dy;
 }
 
 LA_INLINE void visit(const Centres& c, int64_t from, int64_t to, float x, float y, Nearest& best) {
   for (int64_t i = from; i < to; i += kFloats) {
     const F dx = load<F>(c.x + i) - all(x), dy = load<F>(c.y + i) - all(y), d = dx * dx + dy * dy;
-    const float worst = best.worst();
-    const I near = worst < kInfinity ? (d < all(worst)) : (d < all(kInfinity));
-    const I tie = d == all(worst);  // may still win by its number; infinity itself is nowhere
-    if (!any(near) && !(worst < kInfinity && any(tie))) continue;
+    uint32_t near = lanes(best.worst() < kInfinity ? at_most(d, all(best.worst())) : d < all(kInfinity));
+    if (to - i < kFloats) near &= (1u << (to - i)) - 1;
+    if (!near) continue;
     float value[kFloats];
     store(value, d);
-    for (int64_t k = 0; k < kFloats && i + k < to; k++)
-      if (value[k] < kInfinity && value[k] <= best.worst()) best.put(value[k], (int32_t)(i + k));
+    for (; near; near &= near - 1) {
+      const int k = __builtin_ctz(near);
+      if (value[k] <= best.worst()) best.put(value[k], (int32_t)(i + k));
+    }
+  }
+}
+
+// The first block, from its nearest prior outwards: on a grid distances rise that way, and nothing has to make room.
+LA_INLINE void visit_first(const Centres& c, int64_t from, int64_t to, float x, float y, Nearest& best) {
+  float d[kSpot + kFloats];
+  F low = all(kInfinity);
+  const int64_t count = to - from;
+  for (int64_t i = 0; i < count; i += kFloats) {
+    const F dx = load<F>(c.x + from + i) - all(x), dy = load<F>(c.y + from + i) - all(y), value = dx * dx + dy * dy;
+    low = smaller(value, low);
+    store(d + i, value);
+  }
+  for (int64_t i = count; i < kSpot; i++) d[i] = kInfinity;
+  const float nearest = smallest(low);
+  int64_t right = 0;
+  while (right < kSpot && d[right] != nearest) right++;
+  int64_t left = right - 1;
+  while (left >= 0 || right < count) {
+    const bool on = right < count && (left < 0 || d[right] <= d[left]);
+    const float value = d[on ? right : left];
+    if (value < kInfinity && value <= best.worst()) best.put(value, (int32_t)(from + (on ? right : left)));
+    if (on) right++;
+    else left--;
   }
 }
 
 struct Adaptive {
   const AtssArguments& a;
-  int64_t blocks;      // of all levels
+  int64_t blocks;      // of all levels, each rounded up to whole registers
   int64_t stride;      // priors, rounded up so that whole registers can be read
   float *x, *y;        // [images or 1, stride], infinitely far where a prior is invalid or not finite
-  Box* block;          // [images or 1, blocks]
+  float* block;        // [images or 1, 4, blocks]
   Box* box;            // [rows], tame
   uint8_t* able;
   int32_t* image;
@@ -66,6 +93,8 @@ struct Adaptive {
   float* iou;
   int32_t* kept;       // [rows]
 };
+
+LA_INLINE int64_t blocks_of(int64_t priors) { return ((priors + kSpot - 1) / kSpot + kFloats - 1) / kFloats * kFloats; }
 
 LA_INLINE void centre_image(const Adaptive& s, int64_t copy) {
   const Priors& p = s.a.priors;
@@ -76,36 +105,54 @@ LA_INLINE void centre_image(const Adaptive& s, int64_t copy) {
     const Box b = box_at(p.boxes + ((p.step ? copy * p.step : 0) + n) * 4);
     if (finite(b)) x[n] = (b.x1 + b.x2) / 2, y[n] = (b.y1 + b.y2) / 2;
   }
-  Box* out = s.block + copy * s.blocks;
+  float* out = s.block + copy * 4 * s.blocks;
   int64_t begin = 0;
   for (int64_t level = 0; level < s.a.levels; level++) {
-    const int64_t end = begin + s.a.sizes[level];
-    for (int64_t n = begin; n < end; n += kSpot, out++) {
-      *out = {kInfinity, kInfinity, -kInfinity, -kInfinity};
-      for (int64_t k = n; k < n + kSpot && k < end; k++)
-        if (x[k] < kInfinity && y[k] < kInfinity) *out = around(*out, {x[k], y[k], x[k], y[k]});
+    const int64_t end = begin + s.a.sizes[level], blocks = blocks_of(s.a.sizes[level]);
+    for (int64_t k = 0; k < blocks; k++) {
+      Box hull = {kInfinity, kInfinity, -kInfinity, -kInfinity};  // and so infinitely far
+      for (int64_t n = begin + k * kSpot; n < begin + (k + 1) * kSpot && n < end; n++)
+        if (x[n] < kInfinity && y[n] < kInfinity) hull = around(hull, {x[n], y[n], x[n], y[n]});
+      out[k] = hull.x1, out[s.blocks + k] = hull.y1, out[2 * s.blocks + k] = hull.x2, out[3 * s.blocks + k] = hull.y2;
     }
+    out += blocks;
     begin = end;
   }
 }
 
 // The nearest of one level, those blocks first that may hold them.
-LA_INLINE void nearest_level(const Centres& c, int64_t begin, int64_t end, float x, float y,
+LA_INLINE void nearest_level(const Centres& c, int64_t stride, int64_t begin, int64_t end, float x, float y, float* far,
                              Nearest& best) {
-  const int64_t blocks = (end - begin + kSpot - 1) / kSpot;
-  int64_t first = 0;
-  float least_far = kInfinity;
-  for (int64_t k = 0; k < blocks; k++) {
-    const float far = nearest_possible(c.block[k], x, y);
-    if (far < least_far) least_far = far, first = k;
+  const int64_t blocks = blocks_of(end - begin);
+  F low = all(kInfinity);
+  for (int64_t k = 0; k < blocks; k += kFloats) {
+    const F d = nearest_possible(c.block + k, stride, x, y);
+    low = smaller(d, low);
+    store(far + k, d);
   }
-  const auto look = [&](int64_t k) {
-    const int64_t from = begin + k * kSpot;
-    visit(c, from, from + kSpot < end ? from + kSpot : end, x, y, best);
-  };
-  if (blocks) look(first);
-  for (int64_t k = 0; k < blocks; k++)
-    if (k != first && nearest_possible(c.block[k], x, y) <= best.worst()) look(k);
+  const float nearest = smallest(low);
+  if (!(nearest < kInfinity)) return;
+  const auto end_of_block = [&](int64_t k) { return begin + (k + 1) * kSpot < end ? begin + (k + 1) * kSpot : end; };
+  int64_t first = 0;
+  while (far[first] != nearest) first++;
+  visit_first(c, begin + first * kSpot, end_of_block(first), x, y, best);
+  far[first] = kInfinity;
+  // then those close by, which leave little to be found in the rest
+  for (int pass = 0; pass < 2; pass++) {
+    const float close = pass == 0 && best.worst() < kInfinity ? best.worst() * 0.125f : kInfinity;
+    for (int64_t k = 0; k < blocks; k += kFloats) {
+      const float reach = least(close, best.worst());
+      const F d = load<F>(far + k);
+      uint32_t near = lanes(reach < kInfinity ? at_most(d, all(reach)) : d < all(kInfinity));
+      for (; near; near &= near - 1) {
+        const int64_t i = k + __builtin_ctz(near);
+        if (far[i] > best.worst()) continue;
+        visit(c, begin + i * kSpot, end_of_block(i), x, y, best);
+        far[i] = kInfinity;
+      }
+    }
+    if (!(close < kInfinity)) return;
+  }
 }
 
 LA_INLINE float threshold(const float* iou, int64_t count, bool keep_single) {
@@ -117,20 +164,20 @@ LA_INLINE float threshold(const float* iou, int64_t count, bool keep_single) {
   return (float)(mean + __builtin_sqrt(squares / (double)(count < 2 ? 1 : count - 1)));
 }
 
-LA_INLINE void adapt_row(const Adaptive& s, int64_t g, float* distance) {
+LA_INLINE void adapt_row(const Adaptive& s, int64_t g, float* distance, float* far) {
   const AtssArguments& a = s.a;
   const int64_t room = a.levels * a.topk, copy = s.a.priors.step || s.a.priors.valid ? s.image[g] : 0;
   int32_t* prior = s.prior + g * room;
   float* iou = s.iou + g * room;
   const Box target = s.box[g];
   const float x = (target.x1 + target.x2) / 2, y = (target.y1 + target.y2) / 2;
-  Centres c = {s.x + copy * s.stride, s.y + copy * s.stride, s.block + copy * s.blocks};
+  Centres c = {s.x + copy * s.stride, s.y + copy * s.stride, s.block + copy * 4 * s.blocks};
   int64_t begin = 0, found = 0;
   for (int64_t level = 0; s.able[g] && level < a.levels; level++) {
     Nearest best = {distance, prior + found, a.topk, 0};
-    nearest_level(c, begin, begin + a.sizes[level], x, y, best);
+    nearest_level(c, s.blocks, begin, begin + a.sizes[level], x, y, far, best);
     found += best.held;
-    c.block += (a.sizes[level] + kSpot - 1) / kSpot;
+    c.block += blocks_of(a.sizes[level]);
     begin += a.sizes[level];
   }
   const float* boxes = a.priors.boxes + (int64_t)s.image[g] * a.priors.step * 4;
@@ -153,22 +200,25 @@ int32_t atss(const AtssArguments& a, int threads) {
   const int64_t n = a.priors.count, room = a.levels * a.topk, copies = a.priors.step || a.priors.valid ? o.images : 1;
   if (!sound(o)) return kBadIndex;
   Adaptive s = {a, 0, (n + kSpot) / 16 * 16 + 16, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
-  for (int64_t level = 0; level < a.levels; level++) s.blocks += (a.sizes[level] + kSpot - 1) / kSpot;
+  for (int64_t level = 0; level < a.levels; level++) s.blocks += blocks_of(a.sizes[level]);
   s.x = memory.take<float>(copies * s.stride), s.y = memory.take<float>(copies * s.stride);
-  s.block = memory.take<Box>(copies * s.blocks);
+  s.block = memory.take<float>(copies * 4 * s.blocks);
   Matcher m;
   m.box = memory.take<Box>(o.rows), m.able = memory.take<uint8_t>(o.rows);
   s.image = memory.take<int32_t>(o.rows);
   s.prior = memory.take<int32_t>(o.rows * room), s.iou = memory.take<float>(o.rows * room);
   s.kept = memory.take<int32_t>(o.rows);
-  float* distance = memory.take<float>(a.topk * threads);
+  float* distance = memory.take<float>((a.topk + s.blocks) * threads);
   if (memory.failed) return kNoMemory;
   s.box = m.box, s.able = m.able;
   read_objects(o, m.box, m.able);
   for (int64_t i = 0; i < o.images; i++)
     for (int64_t g = begin_of(o, i); g < end_of(o, i); g++) s.image[g] = (int32_t)i;
   spread(threads, copies, [&](int64_t copy, int) { centre_image(s, copy); });
-  spread(threads, o.rows, [&](int64_t g, int worker) { adapt_row(s, g, distance + worker * a.topk); });
+  spread(threads, o.rows, [&](int64_t g, int worker) {
+    float* far = distance + worker * (a.topk + s.blocks);
+    adapt_row(s, g, far + s.blocks, far);
+  });
   spread(threads, o.images, [&](int64_t image, int) {
     int64_t* index = a.index + image * n;
     float* quality = a.quality + image * n;

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from labelassign.ops.candidates import costs, native, reference
+from labelassign.ops.accelerator import lazily
+from labelassign.ops.candidates import costs, limits, native, reference
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import OBJECTS
 
@@ -44,7 +45,7 @@ candidates = Op(
     f"{_COST}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     reference.candidates,
     _fake,
-    {"native": (native.candidates, native.refusal)},
+    {"triton": (lazily("candidates", "candidates"), limits.refusal), "native": (native.candidates, native.refusal)},
 ).register()
 """The cheapest priors of every ground truth and level: the fields of `Candidates` in their order.
 

@@ -3,8 +3,8 @@
 The second finds the row that may choose each prior and, for those priors alone, reads the predictions and computes the
 cost. The third has one program per row and level, which walks through the level and keeps the cheapest.
 """
-# ruff: noqa: ANN001, D103 - Triton's own language: parameters are pointers and numbers of the launch
-# pyright: basic, reportMissingTypeStubs=false
+# ruff: noqa: ANN001, ANN201, D103, SIM102 - Triton's own language: pointers and blocks of numbers, `if` by constants
+# pyright: basic, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -46,11 +46,7 @@ def log1p(x):
 
 @triton.jit
 def power(base, log_base, GAMMA: tl.constexpr):
-    if GAMMA == 2.0:
-        found = base * base
-    else:
-        found = tl.exp(log_base * GAMMA)
-    return found
+    return base * base if GAMMA == 2.0 else tl.exp(log_base * GAMMA)
 
 
 @triton.jit

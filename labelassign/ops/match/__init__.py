@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelassign.ops.accelerator import lazily
 from labelassign.ops.dispatch import Op
-from labelassign.ops.match import native, reference
+from labelassign.ops.match import limits, native, reference
 from labelassign.ops.match.reference import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
 from labelassign.ops.objects import OBJECTS, usable
 from labelassign.structures import rows
@@ -44,7 +45,7 @@ match = Op(
     "-> (Tensor, Tensor, Tensor, Tensor)",
     _match,
     _fake,
-    {"native": (native.match, native.refusal)},
+    {"triton": (lazily("match", "match"), limits.refusal), "native": (native.match, native.refusal)},
 ).register()
 """Best overlap `[B, N]` and its row `[B, N]` (-1: none; ties: lower row), best overlap per row `[G]`, and the needy
 row that claims a prior `[B, N]` (-1: none): one whose best overlap, at least `min_iou`, is at this prior. Between

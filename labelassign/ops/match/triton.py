@@ -4,8 +4,8 @@ One program works on a block of priors of one image and walks through the image'
 touch the block: their overlap is 0. Overlaps are float32 in the order of `labelassign.geometry`; nothing is fused.
 Maxima over programs go through packed integers, so their order does not matter.
 """
-# ruff: noqa: ANN001, D103 - Triton's own language: parameters are pointers and numbers of the launch
-# pyright: basic, reportMissingTypeStubs=false
+# ruff: noqa: ANN001, ANN201, D103, SIM102 - Triton's own language: pointers and blocks of numbers, `if` by constants
+# pyright: basic, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -148,7 +148,8 @@ def best_kernel(
     best = tl.zeros([BLOCK], tl.float32)
     row = tl.full([BLOCK], -1, tl.int32)
     first = -1  # the row that wins where no overlap is above 0
-    FIRST: tl.constexpr = ZERO and not ALL_TIES  # then a row of best overlap 0 wants to know its first prior
+    # then a row of best overlap 0 wants to know its first prior
+    FIRST: tl.constexpr = ZERO and not ALL_TIES  # pyright: ignore[reportAssignmentType]
     for g in range(begin, end):
         rx1, ry1, rx2, ry2 = load_box(BOXES + g * 4, 1, True)
         able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes)

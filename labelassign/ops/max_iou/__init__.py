@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelassign.ops.accelerator import lazily
 from labelassign.ops.dispatch import Op
-from labelassign.ops.max_iou import native
+from labelassign.ops.max_iou import limits, native
 from labelassign.ops.max_iou.reference import max_iou as _reference
 from labelassign.ops.objects import OBJECTS
 
@@ -31,7 +32,7 @@ max_iou = Op(
     "bool zero_rescues, bool all_ties, bool claims_take) -> (Tensor, Tensor, Tensor)",
     _reference,
     _fake,
-    {"native": (native.max_iou, native.refusal)},
+    {"triton": (lazily("max_iou", "max_iou"), limits.refusal), "native": (native.max_iou, native.refusal)},
 ).register()
 """The whole of `MaxIoU`: object of every prior `[B, N]`, best overlap `[B, N]`, and the reason of each row `[G]`.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelassign.ops.accelerator import lazily
 from labelassign.ops.dispatch import Op
-from labelassign.ops.mixture import native, reference
+from labelassign.ops.mixture import limits, native, reference
 from labelassign.ops.mixture import settle as _settle
 from labelassign.ops.mixture.separate import component_and_score, separate
 
@@ -71,7 +72,7 @@ settle = Op(
     "str empty_low, str prefix) -> (Tensor, Tensor, Tensor)",
     _settle.settle,
     _fake_settle,
-    {"native": (native.settle, native.refusal_of_settle)},
+    {"triton": (lazily("mixture", "settle"), limits.refusal), "native": (native.settle, native.refusal_of_settle)},
 ).register()
 """Sort every row of costs `[R, K]` (+inf: no candidate; ties by place), fit, classify and separate it.
 

@@ -3,6 +3,9 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 // One translation unit per instruction set, each in a namespace of its own. Nothing of the standard library's templates
 // may be used in them: the linker would keep one copy for all, perhaps that of a set which the machine does not have.
@@ -44,6 +47,8 @@ LA_OPERATORS(F, I)
 LA_OPERATORS(D, L)
 LA_INLINE I operator+(I a, I b) { LA_EACH(I, a.p[k] + b.p[k]) }
 LA_INLINE I operator&(I a, I b) { LA_EACH(I, a.p[k] & b.p[k]) }
+LA_INLINE I operator|(I a, I b) { LA_EACH(I, a.p[k] | b.p[k]) }
+LA_INLINE I operator-(I a, I b) { LA_EACH(I, a.p[k] - b.p[k]) }
 LA_INLINE I operator>(I a, I b) { LA_EACH(I, a.p[k] > b.p[k]) }
 LA_INLINE I operator<<(I a, int n) { LA_EACH(I, a.p[k] << n) }
 LA_INLINE L operator+(L a, L b) { LA_EACH(L, a.p[k] + b.p[k]) }
@@ -76,13 +81,22 @@ LA_INLINE D widen(const float* from) {  // eight floats
   return out;
 }
 
-LA_INLINE bool any(I m) {
-  vi a = m.p[0];
-  for (int k = 1; k < kParts; k++) a |= m.p[k];
-  int64_t lane[LA_BYTES / 8], found = 0;
-  std::memcpy(lane, &a, sizeof a);
-  for (int k = 0; k < LA_BYTES / 8; k++) found |= lane[k];
-  return found != 0;
+LA_INLINE I at_most(F a, F b) { LA_EACH(I, a.p[k] <= b.p[k]) }
+// bit k: lane k of a mask
+LA_INLINE uint32_t lanes(I m) {
+  uint32_t out = 0;
+#if LA_BYTES == 64 && defined(__AVX512DQ__)
+  out = (uint32_t)_mm512_movepi32_mask((__m512i)m.p[0]);
+#elif LA_BYTES == 32 && defined(__AVX__)
+  for (int k = 0; k < kParts; k++) out |= (uint32_t)_mm256_movemask_ps((__m256)m.p[k]) << (8 * k);
+#elif LA_BYTES == 16 && defined(__SSE2__)
+  for (int k = 0; k < kParts; k++) out |= (uint32_t)_mm_movemask_ps((__m128)m.p[k]) << (4 * k);
+#else
+  int32_t l[16];
+  std::memcpy(l, &m, sizeof l);
+  for (int k = 0; k < 16; k++) out |= (uint32_t)(l[k] & 1) << k;
+#endif
+  return out;
 }
 LA_INLINE double sum(D a) {
   double l[8];

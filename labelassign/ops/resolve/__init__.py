@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelassign.ops.accelerator import lazily
 from labelassign.ops.dispatch import Op
-from labelassign.ops.resolve import native
+from labelassign.ops.resolve import limits, native
 from labelassign.ops.resolve.reference import resolve as _reference
 
 __all__ = ["resolve"]
@@ -24,7 +25,7 @@ resolve = Op(
     "-> (Tensor, Tensor, Tensor)",
     _reference,
     _fake,
-    {"native": (native.resolve, native.refusal)},
+    {"triton": (lazily("resolve", "resolve"), limits.refusal), "native": (native.resolve, native.refusal)},
 ).register()
 """Owner of every prior `[B, N]`, its quality exp(-cost) `[B, N]`, and the reason of each row `[G]`.
 

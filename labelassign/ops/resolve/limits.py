@@ -16,9 +16,7 @@ def refusal(*args: Any) -> str | None:
     return _refusal(*args) if found is None and len(args) > 1 else found
 
 
-def _refusal(
-    prior: Tensor, state: Tensor, cost: Tensor, reason: Tensor, offsets: Tensor, priors: int
-) -> str | None:
+def _refusal(prior: Tensor, state: Tensor, cost: Tensor, reason: Tensor, offsets: Tensor, priors: int) -> str | None:
     types = {
         "priors": (prior, torch.int64),
         "states": (state, torch.int8),

@@ -1,6 +1,6 @@
 """One owner per prior in Triton: the lowest key of all claimants, found by an atomic minimum, then read."""
-# ruff: noqa: ANN001, ANN202, D103 - Triton's own language: parameters are pointers and numbers of the launch
-# pyright: basic, reportMissingTypeStubs=false
+# ruff: noqa: ANN001, ANN201 - Triton's own language: pointers and blocks of numbers, `if` by constants
+# pyright: basic, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
 from __future__ import annotations
 
