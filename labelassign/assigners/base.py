@@ -98,7 +98,12 @@ class Assigner(ABC):
             cls_target=target,
             cls_weight=cls_weight,
             loc_weight=loc_weight,
-            reason=reason[:rows].clone(),
+            reason=_own(reason, rows),
             offsets=gt.offsets.clone(),
-            diagnostics={**draft.diagnostics, **{k: v[:rows].clone() for k, v in draft.row_diagnostics.items()}},
+            diagnostics={**draft.diagnostics, **{k: _own(v, rows) for k, v in draft.row_diagnostics.items()}},
         )
+
+
+def _own(values: Tensor, rows: int) -> Tensor:
+    """Without the row that an empty batch was given; never a view, which would hold on to it."""
+    return values if values.shape[0] == rows else values[:rows].clone()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labelassign import checks
 from labelassign.structures import GroundTruth, Predictions, Priors
-from labelassign.structures.rows import refuse_bad_rows
+from labelassign.structures.rows import refuse_bad_rows, surely_well_formed
 
 
 def check(
@@ -38,8 +38,9 @@ def check(
     if checks.values_visible(gt.boxes):
         network = teacher if predictions is None else predictions
         classes = None if network is None else network.num_classes
-        bad = gt.in_use & ~gt.ignore & ~gt.well_formed(classes)
-        refuse_bad_rows(who, gt.boxes, gt.labels, gt.offsets, bad, classes)
+        if not surely_well_formed(gt.boxes, gt.labels, classes):
+            bad = gt.in_use & ~gt.ignore & ~gt.well_formed(classes)
+            refuse_bad_rows(who, gt.boxes, gt.labels, gt.offsets, bad, classes)
 
 
 def _batch(who: str, priors: Priors, gt: GroundTruth) -> None:

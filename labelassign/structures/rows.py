@@ -19,6 +19,16 @@ def well_formed(boxes: Tensor, labels: Tensor, num_classes: int | None) -> Tenso
     return sound if num_classes is None else sound & (labels < num_classes)
 
 
+def surely_well_formed(boxes: Tensor, labels: Tensor, num_classes: int | None) -> bool:
+    """Whether a quick look finds all rows well formed; False may be wrong (sides beyond float32). Reads values."""
+    if not boxes.shape[0]:
+        return True
+    short, long = torch.aminmax(boxes[:, 2:] - boxes[:, :2])
+    low, high = torch.aminmax(labels)
+    in_range = int(low) >= 0 and (num_classes is None or int(high) < num_classes)
+    return in_range and float(short) >= 0 and float(long) < float("inf")  # a NaN or an infinite corner shows in a side
+
+
 def image_of(offsets: Tensor, rows: int) -> Tensor:
     """The image that owns each row `[G]`; padding rows name the last image."""
     every = torch.arange(rows, device=offsets.device)

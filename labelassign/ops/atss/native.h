@@ -214,12 +214,12 @@ int32_t atss(const AtssArguments& a, int threads) {
   read_objects(o, m.box, m.able);
   for (int64_t i = 0; i < o.images; i++)
     for (int64_t g = begin_of(o, i); g < end_of(o, i); g++) s.image[g] = (int32_t)i;
-  spread(threads, copies, [&](int64_t copy, int) { centre_image(s, copy); });
-  spread(threads, o.rows, [&](int64_t g, int worker) {
+  spread(workers(threads, (double)(copies * n)), copies, [&](int64_t copy, int) { centre_image(s, copy); });
+  spread(workers(threads, 3000.0 * (double)o.rows), o.rows, [&](int64_t g, int worker) {
     float* far = distance + worker * (a.topk + s.blocks);
     adapt_row(s, g, far + s.blocks, far);
   });
-  spread(threads, o.images, [&](int64_t image, int) {
+  spread(workers(threads, (double)(o.images * n)), o.images, [&](int64_t image, int) {
     int64_t* index = a.index + image * n;
     float* quality = a.quality + image * n;
     for (int64_t k = 0; k < n; k++) index[k] = -1, quality[k] = 0.0f;

@@ -8,7 +8,7 @@ from torch import Tensor
 from labelassign.geometry import paired_giou, paired_iou
 from labelassign.ops.blocks import row_blocks
 
-_SMALLEST = 1e-12  # probabilities are kept this far from 0 and 1, so that their logarithms are finite
+SMALLEST = 1e-12  # probabilities are kept this far from 0 and 1, so that their logarithms are finite
 
 
 def focal_terms(scores: Tensor, label: Tensor, scores_are: str, alpha: float, gamma: float) -> Tensor:
@@ -24,7 +24,7 @@ def focal_terms(scores: Tensor, label: Tensor, scores_are: str, alpha: float, ga
     else:
         if scores_are == "softmax_logits":
             x = x.softmax(-1)[:, :-1]  # the last column is "no object"
-        p = x.clamp(_SMALLEST, 1 - _SMALLEST)
+        p = x.clamp(SMALLEST, 1 - SMALLEST)
         own = p.gather(1, column)
         hit = (1 - own).pow(gamma) * -torch.log(own)
         miss = p.pow(gamma) * -torch.log1p(-p)

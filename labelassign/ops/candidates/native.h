@@ -243,12 +243,14 @@ int32_t candidates(const CandidateArguments& a, int threads) {
   if (!sound(a.objects)) return kBadIndex;
   if (!prepare(p, memory, threads)) return kNoMemory;
   const int64_t chunks = p.m.chunks, tasks = a.objects.images * chunks;
-  spread(threads, tasks, [&](int64_t t, int) { match_chunk(p.m, t / chunks, t % chunks); });
+  const int few = matching(threads, a.priors, a.objects);
+  spread(few, tasks, [&](int64_t t, int) { match_chunk(p.m, t / chunks, t % chunks); });
   if (!a.shared) {
-    spread(threads, tasks, [&](int64_t t, int) { own_chunk(p, t / chunks, t % chunks); });
+    spread(few, tasks, [&](int64_t t, int) { own_chunk(p, t / chunks, t % chunks); });
     by_row(p);
   }
-  spread(threads, a.objects.rows, [&](int64_t g, int worker) { propose_row(p, g, p.desk[worker]); });
+  const double pairs = a.shared ? 1e9 : (double)p.start[a.objects.rows];
+  spread(workers(threads, pairs * 100), a.objects.rows, [&](int64_t g, int worker) { propose_row(p, g, p.desk[worker]); });
   return kDone;
 }
 

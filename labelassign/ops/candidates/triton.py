@@ -14,6 +14,7 @@ import triton.language as tl
 from torch import Tensor
 
 from labelassign.ops.accelerator import blocks, launch, power_of_two
+from labelassign.ops.candidates import costs
 from labelassign.ops.candidates.limits import LEVELS
 from labelassign.ops.match.triton import (
     BLOCK,
@@ -33,6 +34,7 @@ from labelassign.ops.match.triton import (
 )  # fmt: skip
 
 NO_CANDIDATE, REJECTED, LOST = tl.constexpr(1), tl.constexpr(2), tl.constexpr(3)
+SMALLEST = tl.constexpr(costs.SMALLEST)
 NEVER = tl.constexpr(0x7FFFFFFFFFFFFFFF)
 COST_BLOCK, CLASSES, SCAN = 32, 16, 1024
 
@@ -50,6 +52,15 @@ def power(base, log_base, GAMMA: tl.constexpr):
 
 
 @triton.jit
+def inner(p):
+    """Probabilities kept from 0 and 1, so that their logarithms are finite."""
+    # a bare number in a comparison would be rounded to float32 first
+    least, most = tl.full([], SMALLEST, tl.float64), tl.full([], 1 - SMALLEST, tl.float64)
+    p = tl.where(p < least, least, p)
+    return tl.where(p > most, most, p)
+
+
+@triton.jit
 def missed(x, GAMMA: tl.constexpr, LOGITS: tl.constexpr):
     """Focal term of a class that the object does not have, without its weight; x: logit or probability, float64."""
     if LOGITS:
@@ -58,8 +69,7 @@ def missed(x, GAMMA: tl.constexpr, LOGITS: tl.constexpr):
         found = power(tl.where(x < 0.0, e, 1.0) / (1.0 + e), tl.where(x < 0.0, x, 0.0) - rest, GAMMA)
         found = found * (tl.where(x > 0.0, x, 0.0) + rest)
     else:
-        p = tl.where(x < 1e-12, 1e-12, x)
-        p = tl.where(p > 1 - 1e-12, 1 - 1e-12, p)
+        p = inner(x)
         found = power(p, tl.log(p), GAMMA) * -log1p(-p)
     return found
 
@@ -70,8 +80,7 @@ def hit(x, GAMMA: tl.constexpr, LOGITS: tl.constexpr):
     if LOGITS:
         found = missed(-x, GAMMA, True)
     else:
-        p = tl.where(x < 1e-12, 1e-12, x)
-        p = tl.where(p > 1 - 1e-12, 1 - 1e-12, p)
+        p = inner(x)
         found = power(1.0 - p, log1p(-p), GAMMA) * -tl.log(p)
     return found
 

@@ -21,7 +21,7 @@ int32_t complete(const CompleteArguments& a, int threads) {
   uint8_t* owns = memory.zeros<uint8_t>(o.rows);
   uint8_t* bad = memory.zeros<uint8_t>(1);
   if (memory.failed) return kNoMemory;
-  spread(threads, tasks, [&](int64_t t, int) {
+  spread(workers(threads, (double)total), tasks, [&](int64_t t, int) {
     const int64_t end = (t + 1) * 4 * kChunk < total ? (t + 1) * 4 * kChunk : total;
     const int64_t start = t * 4 * kChunk;
     int64_t highest = -1;

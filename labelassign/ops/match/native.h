@@ -184,6 +184,7 @@ int32_t match(const MatchArguments& a, int threads) {
   if (!sound(a.objects)) return kBadIndex;
   if (!make_matcher(m, a.priors, a.objects, memory)) return kNoMemory;
   const int64_t tasks = a.objects.images * m.chunks, n = a.priors.count;
+  threads = matching(threads, a.priors, a.objects);
   spread(threads, tasks, [&](int64_t t, int) { match_chunk(m, t / m.chunks, t % m.chunks); });
   spread(threads, tasks, [&](int64_t t, int) {
     const int64_t image = t / m.chunks, begin = (t % m.chunks) * kChunk, at = image * n + begin;

@@ -14,6 +14,7 @@ int32_t max_iou(const MaxIouArguments& a, int threads) {
   uint8_t* unaided = memory.zeros<uint8_t>(o.rows);
   if (memory.failed) return kNoMemory;
   const int64_t tasks = o.images * m.chunks, n = a.priors.count;
+  threads = matching(threads, a.priors, o);
   const float pos = (float)a.pos_iou, lo = (float)a.lo, hi = (float)a.hi;
   spread(threads, tasks, [&](int64_t t, int) { match_chunk(m, t / m.chunks, t % m.chunks); });
   spread(threads, tasks, [&](int64_t t, int) {

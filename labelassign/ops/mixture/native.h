@@ -162,7 +162,7 @@ int32_t mixture(const MixtureArguments& a, int threads) {
   Memory memory;
   const Rows rows(memory, a.width, threads);
   if (memory.failed) return kNoMemory;
-  spread(threads, (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {
+  spread(workers(threads, 60.0 * (double)(a.rows * a.width)), (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {
     for (int64_t i = t * kRowsPerTask; i < (t + 1) * kRowsPerTask && i < a.rows; i++) {
       Row r = rows.at(worker);
       read_row(r, a.costs + i * a.width, a.count[i], a.fit.normalize != 0);
@@ -180,7 +180,7 @@ int32_t classify_rows(const ClassifyArguments& a, int threads) {
   Memory memory;
   const Rows rows(memory, a.width, threads);
   if (memory.failed) return kNoMemory;
-  spread(threads, (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {
+  spread(workers(threads, 6.0 * (double)(a.rows * a.width)), (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {
     for (int64_t i = t * kRowsPerTask; i < (t + 1) * kRowsPerTask && i < a.rows; i++) {
       Row r = rows.at(worker);
       read_row(r, a.costs + i * a.width, a.count[i], a.normalize != 0);

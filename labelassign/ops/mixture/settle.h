@@ -66,7 +66,7 @@ int32_t settle(const SettleArguments& a, int threads) {
   auto* scores = memory.take<double>(w * threads);
   auto* labels = memory.take<int8_t>(2 * w * threads);
   if (memory.failed) return kNoMemory;
-  spread(threads, (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {
+  spread(workers(threads, 60.0 * (double)(a.rows * w)), (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {
     float* cost = sorted + w * worker;
     int32_t* place = places + 2 * w * worker;
     double* score = scores + w * worker;

@@ -41,6 +41,7 @@ def fit(x, inside, n, TOL: tl.constexpr, REG: tl.constexpr, DATA_VARIANCE: tl.co
     m0 = tl.min(tl.where(inside, x, float("inf")), 0)
     m1 = tl.max(tl.where(inside, x, float("-inf")), 0)
     one = tl.full([], 1.0, tl.float64)
+    tol = tl.full([], TOL, tl.float64)  # a bare number in a comparison would be rounded to float32 first
     v0 = one
     if DATA_VARIANCE:
         off = tl.where(inside, x - tl.sum(x, 0) / n, 0.0)
@@ -61,7 +62,7 @@ def fit(x, inside, n, TOL: tl.constexpr, REG: tl.constexpr, DATA_VARIANCE: tl.co
         m1, v1 = moments(x, high, n1, REG)
         w0, w1 = n0 / (n0 + n1), n1 / (n0 + n1)
         steps += 1
-        close = (tl.abs(now - likelihood) < TOL).to(tl.int32)
+        close = (tl.abs(now - likelihood) < tol).to(tl.int32)
         likelihood = now
         going = (close == 0) & (steps < max_steps)
     return w0, w1, m0, m1, v0, v1, steps, close

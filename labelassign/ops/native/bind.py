@@ -46,11 +46,6 @@ def plain(t: Tensor) -> Tensor:
     return t.clone() if t.data_ptr() % t.element_size() else t
 
 
-def address(t: Tensor | None) -> int:
-    """Where a plain tensor begins; 0 for none."""
-    return 0 if t is None else t.data_ptr()
-
-
 class Call:
     """One call of a kernel: its arguments in the order of its C++ struct, and the tensors that hold them."""
 
@@ -62,10 +57,13 @@ class Call:
 
     def tensor(self, t: Tensor | None) -> None:
         """An input."""
-        if t is not None:
+        if t is None:
+            self.values.append(0)
+            return
+        if not t.is_contiguous() or t.data_ptr() % t.element_size():
             t = plain(t)
-            self.held.append(t)
-        self.values.append(address(t))
+            self.held.append(t)  # the copy has to outlive the call; of what was given the caller takes care
+        self.values.append(t.data_ptr())
 
     def priors(self, boxes: Tensor, valid: Tensor | None) -> None:
         """`struct Priors`."""
@@ -99,15 +97,16 @@ class Call:
 
     def run(self, op: int) -> bool:
         """Whether the kernel did it; if not, the reference has to."""
-        packed = _layout("".join("d" if isinstance(v, float) else "q" for v in self.values)).pack(*self.values)
-        return library.call(op, packed, torch.get_num_threads()) == 0
+        layout = _LAYOUTS.get(op)
+        if layout is None:  # every call of an op has the fields of its C++ struct
+            kinds = "".join("d" if isinstance(v, float) else "q" for v in self.values)
+            layout = _LAYOUTS[op] = struct.Struct("=" + kinds)
+        return library.call(op, layout.pack(*self.values), torch.get_num_threads()) == 0
+
+
+_LAYOUTS: dict[int, struct.Struct] = {}
 
 
 @functools.lru_cache(maxsize=64)
 def _sizes(sizes: tuple[int, ...]) -> array[int]:
     return array("q", sizes)
-
-
-@functools.lru_cache(maxsize=64)
-def _layout(kinds: str) -> struct.Struct:
-    return struct.Struct("=" + kinds)

@@ -20,6 +20,13 @@ template <class Body> LA_INLINE void spread(int threads, int64_t tasks, Body bod
   labelassign::run(threads, tasks, &Spread<Body>::task, &body);
 }
 
+// As many threads as pay: waking one takes about as long as this much work.
+LA_INLINE int workers(int threads, double nanoseconds) { return nanoseconds < 40000 ? 1 : threads; }
+// Matching: to read the priors, and to compare them with the objects near them.
+LA_INLINE int matching(int threads, const Priors& p, const Objects& o) {
+  return workers(threads, (double)p.count * ((double)o.images + 0.03 * (double)o.rows));
+}
+
 // The memory of one call: pieces of one block, which the next call finds again. Asked of the system each time, every
 // page of it would be cleared and mapped anew, which costs more than many a kernel. No exception can leave the library,
 // so running out of memory is a code.

@@ -20,7 +20,7 @@ int32_t resolve(const ResolveArguments& a, int threads) {
     if (first(i) > last(i) || first(i) < 0 || last(i) > a.rows) return kBadIndex;
   for (int64_t i = 0; i < a.rows * a.width; i++)
     if (a.prior[i] >= a.priors) return kBadIndex;
-  spread(threads, a.images, [&](int64_t image, int) {
+  spread(workers(threads, (double)(a.images * a.priors)), a.images, [&](int64_t image, int) {
     int64_t* index = a.index + image * a.priors;
     float* won = a.quality + image * a.priors;
     for (int64_t n = 0; n < a.priors; n++) index[n] = -1, won[n] = 0.0f;
