@@ -69,19 +69,23 @@ def wrong_size(**named: int) -> str | None:
 
 
 def refused_objects(
-    prior_boxes: Tensor, valid: Tensor | None, gt_boxes: Tensor, gt_labels: Tensor, offsets: Tensor, ignore: Tensor
+    priors: int, valid: Tensor | None, gt_boxes: Tensor, gt_labels: Tensor, offsets: Tensor, ignore: Tensor
 ) -> str | None:
-    """`refusal`, and what any kernel over priors and objects asks of them."""
+    """What any kernel over priors and objects does not take; None if it takes these."""
     types = {
-        "priors": (prior_boxes, torch.float32),
         "valid flags": (valid, torch.bool),
         "ground-truth boxes": (gt_boxes, torch.float32),
         "labels": (gt_labels, torch.int64),
         "offsets": (offsets, torch.int64),
         "ignore flags": (ignore, torch.bool),
     }
-    sizes = {"priors": prior_boxes.shape[-2], "ground truths": gt_boxes.shape[0], "images": offsets.shape[0] - 1}
+    sizes = {"priors": priors, "ground truths": gt_boxes.shape[0], "images": offsets.shape[0] - 1}
     return wrong_type(**types) or wrong_size(**sizes)
+
+
+def refused_boxes(prior_boxes: Tensor, *objects: Any) -> str | None:
+    """The same for a kernel that reads the boxes of the priors."""
+    return wrong_type(priors=(prior_boxes, torch.float32)) or refused_objects(prior_boxes.shape[-2], *objects)
 
 
 def lazily(folder: str, name: str) -> Callable[..., Any]:

@@ -49,4 +49,4 @@ def _refusal(
         return f"topk = {topk}; the kernel keeps 1 to {TOPK}"
     if not 0 < len(level_sizes) <= LEVELS:
         return f"{len(level_sizes)} levels; the kernel knows 1 to {LEVELS}"
-    return accelerator.refused_objects(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore)
+    return accelerator.refused_boxes(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore)

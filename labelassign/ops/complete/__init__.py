@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from labelassign.ops.complete import native
+from labelassign.ops.accelerator import lazily
+from labelassign.ops.complete import limits, native
 from labelassign.ops.complete.reference import complete as _reference
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import OBJECTS
@@ -23,7 +24,7 @@ complete = Op(
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor)",
     _reference,
     _fake,
-    {"native": (native.complete, native.refusal)},
+    {"triton": (lazily("complete", "complete"), limits.refusal), "native": (native.complete, native.refusal)},
 ).register()
 """From a method's draft to gt_index, cls_target, cls_weight and loc_weight `[B, N]`, and the final reasons `[G]`.
 

@@ -107,13 +107,18 @@ def image_of(OFFSETS, row, images):
 
 
 @triton.jit
+def well_formed(row, x1, y1, x2, y2, LABELS, real, classes):
+    """Whether a row is no padding and makes sense; 1 or 0."""
+    label = tl.load(LABELS + row)
+    sound = finite_box(x1, y1, x2, y2) & (x2 >= x1) & (y2 >= y1) & (label >= 0) & (row < real)
+    # a number: the interpreter spreads a comparison of single floats over a block as a float
+    return tl.where(sound & ((classes < 0) | (label < classes)), 1, 0)
+
+
+@triton.jit
 def usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes):
     """Whether a row may own priors: not padding, not ignored, well formed; 1 or 0."""
-    label = tl.load(LABELS + row)
-    able = finite_box(x1, y1, x2, y2) & (x2 >= x1) & (y2 >= y1) & (label >= 0) & (row < real)
-    able = able & ((classes < 0) | (label < classes)) & (tl.load(IGNORE + row) == 0)
-    # a number: the interpreter spreads a comparison of single floats over a block as a float
-    return tl.where(able, 1, 0)
+    return tl.where(tl.load(IGNORE + row) == 0, well_formed(row, x1, y1, x2, y2, LABELS, real, classes), 0)
 
 
 @triton.jit

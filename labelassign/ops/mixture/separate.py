@@ -14,6 +14,9 @@ SCHEMES = ("a", "b", "c", "d")
 SINGLE = ("positive", "drop")
 EMPTY_LOW = ("all", "none")
 PREFIX = ("component", "interleaved")
+# Scores closer than this, relative and absolute, are equal: two samples alone in a component lie symmetrically about its
+# mean, and which of them then has the higher score is decided by rounding, on every path in another way.
+TIE = 1e-9
 
 
 def component_and_score(
@@ -51,7 +54,7 @@ def separate(
 ) -> Int8[Tensor, "R K"]:
     """Return 1 (positive), 0 (negative, or padding) or -1 (ignored) for every sample; README.md defines the options.
 
-    Rows must be sorted by ascending cost. The peak of a component is its sample of highest score, the first on ties.
+    Rows must be sorted by ascending cost. The peak of a component is its sample of highest score, the first on ties, up to `TIE`.
     """
     if costs.shape[1] == 0:
         return torch.zeros_like(component, dtype=torch.int8)
@@ -78,4 +81,5 @@ def _peak(member: Bool[Tensor, "R K"], score: Float64[Tensor, "R K"]) -> Int64[T
     best = score.masked_fill(~member, -math.inf).amax(1, keepdim=True)
     last = score.shape[1] - 1
     place = torch.arange(last + 1, device=score.device).expand_as(score)
-    return place.masked_fill(~(member & (score == best)), last).amin(1, keepdim=True)
+    top = member & (score >= best - TIE * best.abs().clamp(min=1.0))
+    return place.masked_fill(~top, last).amin(1, keepdim=True)

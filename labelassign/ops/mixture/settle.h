@@ -28,12 +28,19 @@ LA_INLINE void sort_places(const float* cost, int64_t n, int32_t* place, int32_t
   }
 }
 
+// Scores closer than this are equal; separate.py says why.
+constexpr double kTie = 1e-9;
+
 // Place of the highest score among the members, the first on ties; the last place where there is no member.
 LA_INLINE int64_t peak(const int8_t* component, int8_t member, const double* score, int64_t count, int64_t width) {
   int64_t best = -1;
   for (int64_t i = 0; i < count; i++)
     if (component[i] == member && (best < 0 || score[i] > score[best])) best = i;
-  return best < 0 ? width - 1 : best;
+  if (best < 0) return width - 1;
+  const double size = __builtin_fabs(score[best]), least_score = score[best] - kTie * (size > 1 ? size : 1);
+  for (int64_t i = 0; i < best; i++)
+    if (component[i] == member && score[i] >= least_score) return i;
+  return best;
 }
 
 LA_INLINE void separate(const Separation& rule, const float* cost, int64_t count, int64_t width,
