@@ -1,5 +1,5 @@
 """What every answer needs in the end, in Triton: one launch over priors, one over rows."""
-# ruff: noqa: ANN001, ANN201, D103, SIM102 - Triton's own language: pointers and blocks of numbers, `if` by constants
+# ruff: noqa: ANN001, ANN201 - Triton's own language: pointers and blocks of numbers, `if` by constants
 # pyright: basic, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ from torch import Tensor
 from labelassign.ops.accelerator import launch, power_of_two
 from labelassign.ops.mixture.reference import LOWEST, TEN_EPS
 from labelassign.ops.mixture.samples import HALF_LOG_TAU
+from labelassign.ops.mixture.separate import TIE
 
-HALF_LOG, GUARD, FLOOR = tl.constexpr(HALF_LOG_TAU), tl.constexpr(TEN_EPS), tl.constexpr(LOWEST)
+HALF_LOG, GUARD = tl.constexpr(HALF_LOG_TAU), tl.constexpr(TEN_EPS)
+FLOOR, CLOSE = tl.constexpr(LOWEST), tl.constexpr(TIE)
 NEVER = tl.constexpr(0x7FFFFFFFFFFFFFFF)
 
 
@@ -70,9 +72,11 @@ def fit(x, inside, n, TOL: tl.constexpr, REG: tl.constexpr, DATA_VARIANCE: tl.co
 
 @triton.jit
 def peak_of(member, score, key):
-    """Key of the best member, the cheapest of equals; that of no sample where there is no member."""
+    """Key of the best member, the cheapest of equals up to a tie; that of no sample where there is no member."""
     best = tl.max(tl.where(member, score, float("-inf")), 0)
-    return tl.min(tl.where(member & (score == best), key, NEVER), 0)
+    size = tl.abs(best)
+    reach = best - tl.where(size < 1.0, 1.0, size) * CLOSE
+    return tl.min(tl.where(member & (score >= reach), key, NEVER), 0)
 
 
 @triton.jit
@@ -159,5 +163,5 @@ def settle(
     separated |= {"INTERLEAVED": prefix == "interleaved"}
     width = power_of_two(columns, 32)
     given = (costs, state, steps, converged.view(torch.int8), columns, max_steps)
-    launch(settle_kernel, (rows,), costs, *given, warps=power_of_two(width // 128), K=width, **fitted, **separated)
+    launch(settle_kernel, (rows,), costs, *given, warps=min(8, power_of_two(width // 64)), K=width, **fitted, **separated)
     return state, steps, converged

@@ -1,0 +1,18 @@
+"""Tests of the compiled library run where there is one; LABELASSIGN_REQUIRE_NATIVE=1 runs them in any case."""
+
+import os
+import platform
+import sys
+
+from labelassign.ops.native import library
+
+_REQUIRED = os.environ.get("LABELASSIGN_REQUIRE_NATIVE") == "1"
+collect_ignore = []
+if library.why_not() is not None and not _REQUIRED:
+    collect_ignore += ["test_library.py", "test_pool.py", "test_sets.py", "test_symbols.py"]
+if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+    collect_ignore += ["test_symbols.py"]
+
+
+def pytest_report_header():
+    return f"labelassign: compiled library: {library.why_not() or library.instruction_sets()}"

@@ -1,0 +1,147 @@
+"""Calls of the ops that have a Triton path: between them they start every kernel in every variant that matters."""
+
+from dataclasses import replace
+
+import torch
+
+import labelassign as la
+from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
+from labelassign.ops.objects import objects
+from labelassign.structures import Predictions
+from labelassign.testing.networks import spoil
+from tests.scenes import grid, ground_truth, predictions
+
+CLASSES = 6
+FIT = (1e-3, 100, 1e-6)
+
+
+def _spoiled_objects(gt):
+    """One row ignored, one with a NaN, one with a label out of range, two of padding."""
+    boxes, labels, ignore = gt.boxes.clone(), gt.labels.clone(), gt.ignore.clone()
+    boxes[1, 2], ignore[2], labels[4] = float("nan"), True, CLASSES
+    return replace(gt, boxes=boxes, labels=labels, ignore=ignore).pad_to(gt.num_rows + 2)
+
+
+def _tied():
+    """Priors that repeat, objects that repeat and objects on priors, with equal predictions: ties of every kind."""
+    priors = grid()
+    gt = la.GroundTruth.from_list([
+        {"boxes": priors.boxes[[30, 30, 300, 301]], "labels": [1, 1, 0, 2]},
+        {"boxes": torch.cat([priors.boxes[[50]] + 3, torch.tensor([[400.0, 400, 450, 450]])]), "labels": [3, 3]},
+    ])  # fmt: skip
+    boxes = priors.boxes.expand(2, -1, -1).clone()
+    return priors, gt, Predictions(boxes, torch.zeros(2, priors.count, CLASSES))
+
+
+def _candidates(priors, gt, p, cost, *, topk=9, spread=False, rescue=RESCUE_HIGHEST, zero=False, take=True):
+    where = (priors.boxes, priors.valid, *objects(gt, p), p.scores, p.boxes, list(priors.level_sizes))
+    return "candidates", (*where, topk, 0, spread, 0.1, rescue, zero, take, False, *cost.terms(p))
+
+
+def _half(p, form):
+    scores = p.scores.sigmoid() if form == "probs" else p.scores
+    return Predictions(p.boxes.half(), scores.bfloat16(), form)
+
+
+def _strided(p):
+    """The same numbers, classes and corners far apart in memory."""
+    return replace(p, boxes=p.boxes.mT.contiguous().mT, scores=p.scores.mT.contiguous().mT)
+
+
+def costs(rows, columns, *, seed=0):
+    """Rows of two groups of costs with ties and gaps; the first rows have 0, 1, 2 and only equal samples."""
+    random = torch.Generator().manual_seed(seed)
+    found = torch.rand(rows, columns, generator=random) * 0.4 + 3.0 * (
+        torch.rand(rows, columns, generator=random) < 0.5
+    )
+    found = (found * 64).round() / 64
+    found[torch.rand(rows, columns, generator=random) < 0.2] = torch.inf
+    found[0], found[1, 1:], found[2, 2:], found[3] = torch.inf, torch.inf, torch.inf, 1.5
+    found[1:3, :2] = torch.tensor([[0.5, torch.inf], [0.25, 3.0]])
+    return found
+
+
+def candidate_calls():
+    priors, gt, p = grid(), ground_truth((3, 0, 2)), predictions(grid())
+    some = replace(priors, valid=torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8)
+    own = replace(priors, boxes=priors.boxes + torch.arange(3.0)[:, None, None])
+    giou, soft = la.FocalIoU(generalized=True, iou_weight=1.3), la.FocalIoU(alpha=0.4, gamma=1.5)
+    bad, mess = _spoiled_objects(ground_truth((3, 0, 2))), spoil(p, 0, 0.5)
+    return {
+        "candidates": _candidates(priors, gt, p, la.FocalIoU()),
+        "candidates, mmdet": _candidates(some, gt, _half(p, "sigmoid_logits"), giou, rescue=RESCUE_LAST, zero=True),
+        "candidates, original": _candidates(own, gt, _strided(p), giou, zero=True, take=False),
+        "candidates, no rescue": _candidates(some, gt, p, la.FocalIoU(), rescue=RESCUE_OFF),
+        "candidates, probs": _candidates(priors, bad, _half(p, "probs"), la.FocalIoU(), spread=True, topk=1),
+        "candidates, gamma": _candidates(some, bad, mess, soft, spread=True, topk=32),
+        "candidates, gamma, probs": _candidates(priors, gt, _half(mess, "probs"), soft),
+        "candidates, ties": _candidates(*_tied(), la.FocalIoU()),
+        "candidates, ties, zero": _candidates(*_tied(), giou, rescue=RESCUE_LAST, zero=True),
+    }
+
+
+def overlap_calls():
+    priors, gt = grid(), _spoiled_objects(ground_truth((3, 0, 2)))
+    some = torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8
+    some[2] = False
+    own = priors.boxes + torch.arange(3.0)[:, None, None]
+    tied, same = _tied()[0].boxes, _tied()[1]
+    return {
+        "match": ("match", (priors.boxes, None, *objects(gt), RESCUE_OFF, 0.0, False, True)),
+        "match, highest": ("match", (own, some, *objects(gt), RESCUE_HIGHEST, 0.2, False, True)),
+        "match, last": ("match", (priors.boxes, some, *objects(gt), RESCUE_LAST, 0.0, True, False)),
+        "match, ties": ("match", (tied, None, *objects(same), RESCUE_HIGHEST, 0.0, True, True)),
+        "match, first": ("match", (tied, None, *objects(same), RESCUE_HIGHEST, 0.0, True, False)),
+        "max_iou": (
+            "max_iou",
+            (priors.boxes, None, *objects(gt), 0.5, 0.0, 0.4, RESCUE_HIGHEST, 0.1, False, True, True),
+        ),
+        "max_iou, no rescue": ("max_iou", (own, some, *objects(gt), 0.5, 0.0, 0.5, RESCUE_OFF, 0.0, False, True, True)),
+        "max_iou, argmax": (
+            "max_iou",
+            (tied, None, *objects(same), 0.7, 0.0, 0.3, RESCUE_HIGHEST, 0.0, True, True, False),
+        ),
+        "max_iou, first": ("max_iou", (own, some, *objects(gt), 0.5, 0.0, 0.5, RESCUE_LAST, 0.0, True, False, True)),
+    }
+
+
+def decision_calls():
+    gt, chosen = ground_truth((3, 0, 2)).pad_to(7), torch.Generator().manual_seed(5)
+    prior = torch.randint(-1, 40, (7, 100), generator=chosen)
+    state = torch.randint(-1, 2, (7, 100), generator=chosen).to(torch.int8)
+    prior[0], state[1], state[2] = -1, 0, state[2].clamp(max=0)
+    cost = torch.randint(0, 3, (7, 100), generator=chosen).float()
+    return {
+        "settle": ("settle", (costs(8, 27), *FIT, False, False, "c", "positive", "all", "component")),
+        "settle, a": ("settle", (costs(8, 45), *FIT, False, False, "a", "drop", "none", "component")),
+        "settle, b": ("settle", (costs(8, 180), *FIT, True, False, "b", "drop", "all", "interleaved")),
+        "settle, d": ("settle", (costs(8, 1000), *FIT, True, True, "d", "positive", "none", "component")),
+        "settle, few steps": ("settle", (costs(8, 33), 0.0, 7, 1e-2, False, True, "c", "drop", "none", "interleaved")),
+        "resolve": ("resolve", (prior, state, cost, torch.arange(7), gt.offsets, 50)),
+    }
+
+
+def completion_calls():
+    priors, gt = grid(), _spoiled_objects(ground_truth((3, 0, 2)))
+    regions = replace(
+        gt, boxes=gt.boxes.abs().clamp(10, 90), ignore=torch.tensor([True, False, True, True, False] + 2 * [False])
+    )
+    index, reason = (
+        torch.randint(-2, 3, (3, priors.count), generator=torch.Generator().manual_seed(7)),
+        torch.arange(7) % 7,
+    )
+    some, target = index > -2, torch.rand(3, priors.count, generator=torch.Generator().manual_seed(7))
+    points, own = priors.boxes[:, [0, 1, 0, 1]], priors.boxes.half() + torch.arange(3.0)[:, None, None].half()
+    own[0, :9], own[1, :9] = float("nan"), float("inf")
+    bare, small = objects(gt, None), objects(regions, None)
+    return {
+        "complete": ("complete", (index, reason, None, priors.boxes, None, *bare, 0.5)),
+        "complete, off": ("complete", (index, reason.char(), target, priors.boxes, some, *small[:4], 6, -1.0)),
+        "complete, points": ("complete", (index.clamp(max=0), reason, target, points, some, *small, 0.5)),
+        "complete, own": ("complete", (index - 1, reason, None, own.mT.contiguous().mT, None, *small, 0.0)),
+    }
+
+
+def calls():
+    """Op and arguments of each call, by its name."""
+    return {**overlap_calls(), **candidate_calls(), **decision_calls(), **completion_calls()}
