@@ -32,8 +32,8 @@ class Explanation:
         refusals: the reason of every other path.
 
     Example:
-        >>> la.explain("match").refusals["native"]
-        'no native implementation of match is part of this installation'
+        >>> la.explain("max_iou", torch.rand(5, 4).double()).refusals["native"]
+        'it takes float32 tensors on the CPU here, got float64 tensor [5, 4] on cpu'
     """
 
     op: str
@@ -111,14 +111,14 @@ OPS: dict[str, Op] = {}
 
 
 def explain(op: str, *args: Any) -> Explanation:
-    """Which path an op takes for these arguments (usually just its tensors), and why the others do not.
+    """Which path an op takes for these arguments (all of them, or the first few), and why the others do not.
 
     Raises:
         ValueError: no op has that name.
 
     Example:
-        >>> la.explain("match", priors.boxes).path
-        'reference'
+        >>> sorted(la.explain("atss", priors.boxes).refusals)
+        ['reference', 'triton']
     """
     if op not in OPS:
         checks.fail("explain", f"the name of an op: {sorted(OPS)}", repr(op), "Choose one of these.")

@@ -11,7 +11,7 @@ collect_ignore = []
 if library.why_not() is not None and not _REQUIRED:
     collect_ignore += ["test_library.py", "test_pool.py", "test_sets.py", "test_symbols.py"]
 if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-    collect_ignore += ["test_symbols.py"]
+    collect_ignore += ["test_symbols.py", "test_sanitizers.py", "test_build.py"]
 
 
 def pytest_report_header():

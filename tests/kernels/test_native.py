@@ -29,14 +29,14 @@ ASSIGNERS = {
 COUNTS = scenes.COUNTS if os.environ.get("CI") == "true" else (1, 23)
 
 
-def on(path, monkeypatch, call):
+def on(path, monkeypatch, call, *args, **named):
     monkeypatch.setenv("LABELASSIGN_PATH", path)
-    return call()
+    return call(*args, **named)
 
 
-def both(monkeypatch, call):
+def both(monkeypatch, call, *args, **named):
     """The same call on the reference and on the library; equal in all whole numbers, and in floats up to rounding."""
-    want, got = (on(path, monkeypatch, call) for path in ("reference", "native"))
+    want, got = (on(path, monkeypatch, call, *args, **named) for path in ("reference", "native"))
     if isinstance(want, la.Assignment):
         same.same(got, want)
         return
@@ -50,20 +50,20 @@ def both(monkeypatch, call):
 def test_no_prior_differs(monkeypatch, name, count, integer):
     gt = scenes.pack([scenes.scene(count, 0, integer=integer)])
     mine, other = (scenes.predictions([scenes.output(count, 0, n, integer=integer)]) for n in (0, 1))
-    both(monkeypatch, lambda: ASSIGNERS[name](scenes.priors(), gt, mine, teacher=other))
+    both(monkeypatch, ASSIGNERS[name], scenes.priors(), gt, mine, teacher=other)
 
 
 def test_a_batch_of_many_sizes(monkeypatch):
     gt = scenes.pack(scenes.scenes(1))
     p = scenes.predictions([scenes.output(count, 1) for count in scenes.COUNTS])
     for assigner in (la.MaxIoU(), la.ATSS(), la.PAA()):
-        both(monkeypatch, lambda: assigner(scenes.priors(), gt, p))
+        both(monkeypatch, assigner, scenes.priors(), gt, p)
 
 
 def test_a_crowd_of_objects(monkeypatch):
     priors, gt = la.Priors.points(image_size=(320, 320), strides=(8, 16, 32)), ground_truth((3000,), seed=3)
     for assigner in (la.MaxIoU(), la.ATSS()):
-        both(monkeypatch, lambda: assigner(priors, gt))
+        both(monkeypatch, assigner, priors, gt)
 
 
 def strided(t):
@@ -99,8 +99,8 @@ COSTS = [la.FocalIoU(), la.FocalIoU(0.4, 1.5, True, 2.0), la.FocalIoU(gamma=0.0)
 def test_predictions_of_every_kind(monkeypatch, change, cost):
     priors, gt, p = grid(), ground_truth(classes=5), CHANGES[change](predictions(grid()))
     for paa in (la.PAA(cost=cost), la.PAA(cost=cost, topk=1), la.PAA(cost=cost, topk=500)):
-        both(monkeypatch, lambda: paa(priors, gt, p))
-        both(monkeypatch, lambda: paa._propose(priors, gt, p))
+        both(monkeypatch, paa, priors, gt, p)
+        both(monkeypatch, paa._propose, priors, gt, p)
     assert la.explain("candidates", priors.boxes, None, gt.boxes, gt.labels, gt.offsets, gt.ignore, 6, p.scores,
                       p.boxes, list(priors.level_sizes)).path == "native"  # fmt: skip
 
@@ -109,7 +109,7 @@ def test_predictions_of_every_kind(monkeypatch, change, cost):
 def test_any_number_of_classes(monkeypatch, classes):
     priors = grid()
     gt, p = ground_truth(classes=classes), predictions(priors, classes=classes)
-    both(monkeypatch, lambda: la.PAA()._propose(priors, gt, p))
+    both(monkeypatch, la.PAA()._propose, priors, gt, p)
 
 
 def test_float64_predictions_take_the_reference():

@@ -172,7 +172,7 @@ def test_the_message_has_all_four_parts(name):
 
 def test_a_forced_path_that_cannot_run_says_why(monkeypatch):
     monkeypatch.setenv("LABELASSIGN_PATH", "triton")
-    message = r"max_iou: expected path 'triton' to run, got no triton .* Unset LABELASSIGN_PATH"
+    message = r"max_iou: expected path 'triton' to run, got the tensors are on cpu.* Unset LABELASSIGN_PATH"
     with pytest.raises(RuntimeError, match=message):
         la.MaxIoU()(PRIORS, GT)
     monkeypatch.setenv("LABELASSIGN_PATH", "reference")

@@ -7,18 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelassign.ops.max_iou.native import refusal as _refusal
 from labelassign.ops.native import bind
 
 KERNEL = 2
 
 
-def refusal(prior_boxes: Tensor, valid: Tensor | None = None, *rest: Any) -> str | None:
+def refusal(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    why = _refusal(prior_boxes, valid, *rest)
-    if why is None and sum(rest[5]) != prior_boxes.shape[-2]:
-        return f"level sizes {rest[5]} of another number of priors than {prior_boxes.shape[-2]}"
-    return why
+    why = bind.unfit_priors("fbfllb", args)
+    return why or (bind.unfit_levels(args[7], args[0].shape[-2]) if len(args) > 7 else None)
 
 
 def atss(

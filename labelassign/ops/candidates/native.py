@@ -7,27 +7,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelassign.ops.atss.native import refusal as _refusal
 from labelassign.ops.native import bind
 
 KERNEL, PAIRS = 3, 4
 
 
 def _unfit_network(scores: Tensor, boxes: Tensor, images: int, priors: int) -> str | None:
-    for t in (scores, boxes):
-        if t.dtype not in bind.FLOATS or not t.is_cpu or t.shape[:2] != (images, priors):
-            found = f"{t.dtype} {list(t.shape)} on {t.device}"
-            return f"it takes predictions [{images}, {priors}, ...] of at most 32 bits on the CPU here, got {found}"
+    if scores.shape[:2] != (images, priors) or boxes.shape[:2] != (images, priors):
+        return f"the predictions are not of {images} images and {priors} priors"
     return None if scores.shape[2] else "no classes: nothing to do fast"
 
 
-def refusal(
-    prior_boxes: Tensor, valid: Tensor | None, gt_boxes: Tensor, labels: Tensor, offsets: Tensor, *rest: Any
-) -> str | None:
+def refusal(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    ignore, classes, scores, boxes, level_sizes = rest[:5]
-    where = (prior_boxes, valid, gt_boxes, labels, offsets, ignore, classes, level_sizes)
-    return _refusal(*where) or _unfit_network(scores, boxes, offsets.shape[0] - 1, prior_boxes.shape[-2])
+    why = bind.unfit_priors("fbfllb-nn", args)
+    if why is not None or len(args) < 10:
+        return why
+    n = args[0].shape[-2]
+    return bind.unfit_levels(args[9], n) or _unfit_network(args[7], args[8], args[4].shape[0] - 1, n)
 
 
 def candidates(
@@ -41,45 +38,31 @@ def candidates(
     scores: Tensor,
     boxes: Tensor,
     level_sizes: list[int],
-    topk: int,
-    overlaps: int,
-    spread: bool,
-    pos_iou: float,
-    rescue: int,
-    zero_rescues: bool,
-    claims_take: bool,
-    shared: bool,
-    scores_are: str,
-    *cost: Any,
+    *rules: Any,
 ) -> Any:
     """See `labelassign.ops.candidates`."""
+    topk, overlaps, spread, pos_iou, rescue, zero_rescues, claims_take, shared, scores_are, *cost = rules
     call = bind.Call()
     call.priors(prior_boxes, valid)
     call.objects(gt_boxes, labels, offsets, ignore, classes)
     call.network(scores, boxes)
-    call.values += (topk, overlaps, spread, pos_iou)
-    call.values += (rescue, 0.0, zero_rescues, True, claims_take, shared, bind.SCORES[scores_are], *cost)
-    rows, levels = gt_boxes.shape[0], len(level_sizes)
-    costs = torch.empty(rows, levels, topk)
-    prior, iou = torch.empty(costs.shape, dtype=torch.int64), torch.empty(costs.shape)
-    best_iou = torch.empty(rows, levels, overlaps)
-    count = torch.empty(rows, levels, dtype=torch.int64)
-    mean = torch.empty(rows, levels, dtype=torch.float64)
-    variance = torch.empty_like(mean)
-    reason = torch.empty(rows, dtype=torch.int64)
-    refused = torch.empty(offsets.shape[0] - 1, dtype=torch.int64)
+    call.values += (topk, overlaps, spread, pos_iou, rescue, 0.0, zero_rescues, True)  # claims from overlap 0, all ties
+    call.values += (claims_take, shared, bind.SCORES[scores_are], *cost)
+    per_level, lists = (gt_boxes.shape[0], len(level_sizes)), (gt_boxes.shape[0], len(level_sizes), topk)
+    prior, count = torch.empty(lists, dtype=torch.int64), torch.empty(per_level, dtype=torch.int64)
+    costs, iou, best_iou = torch.empty(lists), torch.empty(lists), torch.empty(*per_level, overlaps)
+    mean, variance = torch.empty(per_level, dtype=torch.float64), torch.empty(per_level, dtype=torch.float64)
+    reason, refused = torch.empty_like(labels), torch.empty(offsets.shape[0] - 1, dtype=torch.int64)
     out = (prior, costs, iou, best_iou, count, mean, variance, reason, refused)
     call.outputs(*out)
     call.levels(level_sizes)
     return out if call.run(KERNEL) else NotImplemented
 
 
-def refusal_of_pairs(
-    row: Tensor, prior: Tensor, image_of: Tensor, scores: Tensor, boxes: Tensor, gt_boxes: Tensor, *rest: Any
-) -> str | None:
+def refusal_of_pairs(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    why = bind.unfit((gt_boxes,), (row, prior, image_of, rest[0]))
-    return why or _unfit_network(scores, boxes, *boxes.shape[:2])
+    why = bind.unfit("lllnnfl", args)
+    return why or (_unfit_network(args[3], args[4], *args[4].shape[:2]) if len(args) > 4 else None)
 
 
 def pair_cost(

@@ -12,17 +12,15 @@ from labelassign.ops.native import bind
 KERNEL = 9
 
 
-def refusal(
-    index: Tensor, reason: Tensor, cls_target: Tensor | None, seen: Tensor, valid: Tensor | None, *rest: Any
-) -> str | None:
+def refusal(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    boxes, labels, offsets, ignore = rest[:4]
-    if reason.dtype != torch.int8:
-        return f"it takes int8 reasons, got {reason.dtype}"
-    if cls_target is not None and cls_target.shape != index.shape:
-        return f"it takes targets of the shape of the index, got {list(cls_target.shape)}"
-    why = bind.unfit((cls_target, seen, boxes), (index, labels, offsets), (valid, ignore))
-    return why or bind.unfit_priors(seen, valid, offsets.shape[0] - 1)
+    why = bind.unfit("lcffbfllb", args)
+    if why is not None or len(args) < 9:
+        return why
+    index, _, target, seen, valid = args[:5]
+    if target is not None and target.shape != index.shape:
+        return f"the targets are {list(target.shape)}, the index is {list(index.shape)}"
+    return bind.unfit_priors("fb-----", (seen, valid, None, None, args[7]))
 
 
 def complete(

@@ -12,19 +12,9 @@ from labelassign.ops.native import bind
 KERNEL = 1
 
 
-def refusal(
-    prior_boxes: Tensor,
-    valid: Tensor | None,
-    boxes: Tensor,
-    labels: Tensor,
-    offsets: Tensor,
-    ignore: Tensor,
-    *rules: Any,
-) -> str | None:
+def refusal(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    return bind.unfit((prior_boxes, boxes), (labels, offsets), (valid, ignore)) or bind.unfit_priors(
-        prior_boxes, valid, offsets.shape[0] - 1
-    )
+    return bind.unfit_priors("fbfllb", args)
 
 
 def max_iou(

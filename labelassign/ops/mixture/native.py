@@ -13,9 +13,9 @@ from labelassign.ops.native import bind
 FIT, CLASSIFY, SETTLE = 5, 6, 7
 
 
-def refusal(costs: Tensor, count: Tensor, *rest: Any) -> str | None:
+def refusal(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    return bind.unfit((costs,), (count,))
+    return bind.unfit("fl", args)
 
 
 def mixture(costs: Tensor, count: Tensor, *fit: Any) -> Any:
@@ -34,12 +34,9 @@ def mixture(costs: Tensor, count: Tensor, *fit: Any) -> Any:
     return out if call.run(FIT) else NotImplemented
 
 
-def refusal_of_classify(costs: Tensor, count: Tensor, *rest: Any) -> str | None:
+def refusal_of_classify(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    for t in rest[:3]:
-        if t.dtype != torch.float64 or not t.is_cpu:
-            return "it takes float64 parameters on the CPU here"
-    return bind.unfit((costs,), (count,))
+    return bind.unfit("flddd", args)
 
 
 def classify(costs: Tensor, count: Tensor, weights: Tensor, means: Tensor, variances: Tensor, normalize: bool) -> Any:
@@ -55,9 +52,9 @@ def classify(costs: Tensor, count: Tensor, weights: Tensor, means: Tensor, varia
     return (component, score) if call.run(CLASSIFY) else NotImplemented
 
 
-def refusal_of_settle(costs: Tensor, *rest: Any) -> str | None:
+def refusal_of_settle(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    return bind.unfit((costs,))
+    return bind.unfit("f", args)
 
 
 def settle(costs: Tensor, *options: Any) -> Any:

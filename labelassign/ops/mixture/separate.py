@@ -14,8 +14,8 @@ SCHEMES = ("a", "b", "c", "d")
 SINGLE = ("positive", "drop")
 EMPTY_LOW = ("all", "none")
 PREFIX = ("component", "interleaved")
-# Scores closer than this, relative and absolute, are equal: two samples alone in a component lie symmetrically about its
-# mean, and which of them then has the higher score is decided by rounding, on every path in another way.
+# Scores closer than this, relative and absolute, are equal: two samples alone in a component lie symmetrically about
+# its mean, and which of them then has the higher score is decided by rounding, on every path in another way.
 TIE = 1e-9
 
 
@@ -54,7 +54,8 @@ def separate(
 ) -> Int8[Tensor, "R K"]:
     """Return 1 (positive), 0 (negative, or padding) or -1 (ignored) for every sample; README.md defines the options.
 
-    Rows must be sorted by ascending cost. The peak of a component is its sample of highest score, the first on ties, up to `TIE`.
+    Rows must be sorted by ascending cost. The peak of a component is its sample of highest score, the first on ties up
+    to `TIE`.
     """
     if costs.shape[1] == 0:
         return torch.zeros_like(component, dtype=torch.int8)

@@ -163,5 +163,7 @@ def settle(
     separated |= {"INTERLEAVED": prefix == "interleaved"}
     width = power_of_two(columns, 32)
     given = (costs, state, steps, converged.view(torch.int8), columns, max_steps)
-    launch(settle_kernel, (rows,), costs, *given, warps=min(8, power_of_two(width // 64)), K=width, **fitted, **separated)
+    launch(
+        settle_kernel, (rows,), costs, *given, warps=min(8, power_of_two(width // 64)), K=width, **fitted, **separated
+    )
     return state, steps, converged

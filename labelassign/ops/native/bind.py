@@ -18,26 +18,46 @@ SCORES = {"sigmoid_logits": 0, "softmax_logits": 1, "probs": 2}
 FLOATS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 
-def unfit(
-    floats: Iterable[Tensor | None], longs: Iterable[Tensor] = (), bools: Iterable[Tensor | None] = ()
-) -> str | None:
-    """Why the library does not take these tensors; None if it does."""
+_KINDS = {
+    "f": (torch.float32,),
+    "d": (torch.float64,),
+    "l": (torch.int64,),
+    "b": (torch.bool,),
+    "c": (torch.int8,),
+    "n": tuple(FLOATS),
+}
+
+
+def unfit(kinds: str, args: tuple[Any, ...]) -> str | None:
+    """Why the library does not take these arguments, of which as many are given as the caller knows; None if it does.
+
+    `kinds` has a letter per argument: f float32, n the same or a half, d float64, l int64, b bool, c int8, - anything.
+    """
     missing = library.why_not()
-    if missing is not None:
-        return missing
-    for dtype, tensors in ((torch.float32, floats), (torch.int64, longs), (torch.bool, bools)):
-        for t in tensors:
-            if t is not None and not (t.dtype is dtype and t.is_cpu):
-                return f"it takes {str(dtype).removeprefix('torch.')} tensors on the CPU here, got {checks.describe(t)}"
+    if missing is not None or not args:
+        return missing or "no arguments were given, so their device is unknown"
+    for kind, t in zip(kinds, args, strict=False):
+        if kind != "-" and t is not None and not (t.dtype in _KINDS[kind] and t.is_cpu):
+            names = " or ".join(str(dtype).removeprefix("torch.") for dtype in _KINDS[kind])
+            return f"it takes {names} tensors on the CPU here, got {checks.describe(t)}"
     return None
 
 
-def unfit_priors(boxes: Tensor, valid: Tensor | None, images: int) -> str | None:
-    """Why the library does not take these priors of so many images; None if it does."""
+def unfit_priors(kinds: str, args: tuple[Any, ...]) -> str | None:
+    """`unfit` for arguments that begin with priors and objects."""
+    why = unfit(kinds, args)
+    if why is not None or len(args) < 5:
+        return why
+    (boxes, valid), images = args[:2], args[4].shape[0] - 1
     n = boxes.shape[-2]
     if (boxes.dim() == 3 and boxes.shape[0] != images) or (valid is not None and valid.shape != (images, n)):
-        return f"priors of another number of images than {images}"
+        return f"the priors are of another number of images than {images}"
     return None if 0 < n < 2**31 and images else "no priors or no images: nothing to do fast"
+
+
+def unfit_levels(sizes: Iterable[int], priors: int) -> str | None:
+    """Why level sizes do not fit the priors."""
+    return None if sum(sizes) == priors else f"levels {list(sizes)} do not add up to {priors} priors"
 
 
 def plain(t: Tensor) -> Tensor:

@@ -12,11 +12,9 @@ from labelassign.ops.native import bind
 KERNEL = 8
 
 
-def refusal(prior: Tensor, state: Tensor, cost: Tensor, reason: Tensor, offsets: Tensor, priors: int) -> str | None:
+def refusal(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
-    if state.dtype != torch.int8:
-        return f"it takes int8 states, got {state.dtype}"
-    return bind.unfit((cost,), (prior, reason, offsets))
+    return bind.unfit("lcfll", args)
 
 
 def resolve(prior: Tensor, state: Tensor, cost: Tensor, reason: Tensor, offsets: Tensor, priors: int) -> Any:
