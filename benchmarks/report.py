@@ -1,78 +1,99 @@
-"""The table for readers, and the JSON file with the machine for later."""
+"""The tables that `make bench` prints."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.timing import Row
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("torch", "numpy", "torchvision", "mmdet", "mmcv-lite", "scikit-learn")
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text("utf-8").splitlines() if "model name" in line] if info.exists() else []
-    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure with this many digits that count; a dash for none."""
+    if value is None:
+        return "–"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:#.{digits}g}".rstrip(".")
 
 
-def machine(threads: int) -> dict[str, Any]:
-    """What a figure depends on, as found before measuring."""
-    import torch
-
-    return {
-        "cpu": _cpu(),
-        "vector instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": os.cpu_count(),
-        "load before": os.getloadavg(),
-        "torch threads": threads,
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", ""),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--", "labelassign", "benchmarks/*.py", "tests/parity")),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+def with_unit(value: float | None, unit: str) -> str:
+    """The figure and its unit; a dash for none."""
+    return "–" if value is None else f"{number(value)} {unit}"
 
 
-def show(rows: Sequence[Row]) -> None:
-    """Print a table: milliseconds per call, median with quartiles; above 1 ours is faster, below 1 slower."""
-    table = Table("method", *("objects", "images", "mmdet ms", "ours ms", "ratio"), title="torch reference and mmdet")
+def span(times: Mapping[str, Any]) -> str:
+    """Median and quartiles."""
+    return f"{number(times['median'])} ({number(times['low'])}–{number(times['high'])})"
+
+
+def red(row: Mapping[str, Any]) -> str:
+    """What the red gates of a comparison say; "" if all are green."""
+    bad = [gate for gate in row["gates"] if not gate["green"]]
+    found = [f"{g['arm']}: {g['differing'] - g['explained']} differ without explanation" for g in bad]
+    return "; ".join(found) + (": no figure" if found else "")
+
+
+def verdict(target: Mapping[str, Any]) -> str:
+    """Reached, or not, or not measured."""
+    return {True: "reached", False: "not reached", None: "not measured"}[target["reached"]]
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(*columns, title=title)
     for column in table.columns[1:]:
         column.justify = "right"
-    for row in rows:
-        if row.differing:
-            cells = [f"[red]{row.differing} priors differ: no figure", "", ""]
-        else:
-            spans = [f"{t.median:.1f} ({t.low:.1f}–{t.high:.1f})" for t in (row.times["mmdet"], row.times["ours"])]
-            cells = [*spans, f"[{'green' if row.ratio > 1 else 'red'}]{row.ratio:.2f}"]
-        table.add_row(row.method, str(row.objects), str(row.images), *cells)
-    Console().print(table)
+    return table
 
 
-def write(folder: Path, name: str, before: dict[str, Any], rows: Sequence[Row]) -> Path:
-    """Write machine and rows to `folder`; every run keeps its own file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{before['date'].replace(':', '')[:17]}.json"
-    found = [asdict(row) | ({} if row.differing else {"ratio": round(row.ratio, 3)}) for row in rows]
-    content = {"unit": "ms per call", "machine": before | {"load after": os.getloadavg()}, "rows": found}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return path
+def comparisons(content: Mapping[str, Any]) -> Table:
+    """Times per arm; above 1 the fastest of ours is faster than the fastest peer, below 1 slower."""
+    table = _table("ms per call: median (quartiles)", "method and workload", "B", "G", "ours", "peers", "ratio")
+    for row in content["cases"]:
+        sides = {False: [], True: []}
+        for name, arm in row["arms"].items():
+            sides[arm["peer"]].append(f"{name} {span(arm)}")
+        ratio, problem = row["ratio"], red(row)
+        shown = "–" if ratio is None else f"[{'green' if ratio > 1 else 'red'}]{number(ratio)}"
+        sides[True] += [f"[red]{name} raises" for name, said in row["refused"].items() if said.startswith("raises ")]
+        cells = ["\n".join(sides[False]), "\n".join(sides[True]), shown]
+        if problem:
+            cells[1] = "\n".join(filter(None, [cells[1], f"[red]{problem}"]))
+        table.add_row(f"{row['method']}\n{row['workload']}", str(row["images"]), str(row["objects"]), *cells)
+    return table
+
+
+def goals(content: Mapping[str, Any]) -> Table:
+    """Every target: wanted, predicted, measured."""
+    table = _table("targets", "work", "wanted", "predicted", "measured", "")
+    for each in content["targets"]:
+        unit, colour = each["unit"], {True: "green", False: "red", None: "dim"}[each["reached"]]
+        figures = [with_unit(each[name], unit) for name in ("predicted", "measured")]
+        table.add_row(each["work"], f"{each['sign']} {each['wanted']:g} {unit}", *figures, f"[{colour}]{verdict(each)}")
+    return table
+
+
+def memory(content: Mapping[str, Any]) -> Table:
+    """Peak memory of one call beyond inputs and outputs."""
+    table = _table("MiB beyond inputs and outputs", "method", "G", "arm", "first call", "later")
+    for row in content["memory"]:
+        cells = [row["failed"], ""] if "failed" in row else [number(row[key]) for key in ("peak_mib", "later_mib")]
+        table.add_row(row["method"], str(row["objects"]), row["arm"], *cells)
+    return table
+
+
+def show(content: Mapping[str, Any]) -> None:
+    """Print what was measured; a section without rows is left out."""
+    console = Console()
+    console.print(comparisons(content))
+    if content["memory"]:
+        console.print(memory(content))
+    if content["targets"]:
+        console.print(goals(content))
+    machine = content["machine"]
+    console.print(
+        f"{machine['cpu']}, {machine['threads']} threads, load {machine['load_before'][0]:.1f}; commit "
+        f"{machine['commit'][:10]}{', changed since' if machine['dirty'] else ''}",
+        highlight=False,
+    )

@@ -6,13 +6,15 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from labelassign import checks
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class Record:
