@@ -74,12 +74,12 @@ struct Coster {
   // (sigma(x)^gamma) * softplus(x): what a class that is not the object's costs
   LA_INLINE D miss(D x) const {
     const L positive = x > all(0.0);
-    const D e = exp_negative(select(positive, all(0.0) - x, x)), one = all(1.0), q = one / (one + e);
-    const D share = select(positive, q, e * q);
-    const D tail = log1p_unit(e), loss = select(positive, x, all(0.0)) + tail;
+    const D e = exp_negative(select(positive, all(0.0) - x, x));
+    const Log log = log1p_unit(e);
+    const D share = select(positive, log.inverse, e * log.inverse), loss = select(positive, x, all(0.0)) + log.value;
     if (rule.gamma == 2.0) return (share * share) * loss;
     // share^gamma = exp(gamma * log(share)), and log(share) = x - loss without its rounding
-    return exp_negative(all(rule.gamma) * (select(positive, all(0.0), x) - tail)) * loss;
+    return exp_negative(all(rule.gamma) * (select(positive, all(0.0), x) - log.value)) * loss;
   }
   // A bound of it from below, for gamma 2, but for a relative 1e-4: log1p(e) >= 2 e / (2 + e).
   LA_INLINE static F low_miss(F x) {

@@ -139,10 +139,9 @@ def cost_kernel(
         total = total + (1.0 - closeness.to(tl.float64)) * WEIGHT
         sound = finite_box(bx1, by1, bx2, by2) & finite(closeness)
         cost = tl.where(sound, total, float("inf")).to(tl.float32)
-        sound = sound & finite(total)  # every score is finite then
         cost = tl.where(finite(cost), cost, float("inf"))
         tl.store(COST + place, cost, mask=member)
-        tl.store(OVERLAP + place, tl.where(sound, overlap, 0.0), mask=member)
+        tl.store(OVERLAP + place, overlap, mask=member)  # nobody reads it where the cost is infinite
         refused = tl.sum((member & (cost == float("inf"))).to(tl.int32), 0)
         if refused > 0:
             tl.atomic_add(REFUSED + image, refused, sem="relaxed")

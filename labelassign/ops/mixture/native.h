@@ -79,18 +79,22 @@ LA_INLINE Gaussians start(const Row& r, const Fit& rule) {
 LA_INLINE double step(const Row& r, Gaussians& g, double reg) {
   const Density low(g.weight.low, g.mean.low, g.variance.low), high(g.weight.high, g.mean.high, g.variance.high);
   const D zero = all(0.0), one = all(1.0);
-  D likelihood = zero, n0 = zero, n1 = zero, s0 = zero, s1 = zero;
+  D peaks = zero, product = one, n0 = zero, n1 = zero, s0 = zero, s1 = zero;
+  double logs = 0;
   for (int64_t i = 0; i < r.padded; i += kDoubles) {
     const D x = load<D>(r.x + i), in = load<D>(r.inside + i), a = low(x), b = high(x);
     const L first = a > b;
     const D peak = select(first, a, b), e = exp_negative(larger(select(first, b, a) - peak, all(kLowest)));
     const D q = in / (one + e), p = e * q;
     const D share0 = select(first, q, p), share1 = select(first, p, q);
-    likelihood = likelihood + (peak + log1p_unit(e)) * in;
+    // the sum of log(1 + e) as the log of a product: a factor is at most 2, so that many of them fit
+    peaks = peaks + peak * in, product = product * (one + e * in);
+    if (i % (kDoubles * 64) == kDoubles * 63) logs += __builtin_log(multiplied(product)), product = one;
     store(r.low + i, share0), store(r.high + i, share1);
     n0 = n0 + share0, n1 = n1 + share1;
     s0 = s0 + share0 * x, s1 = s1 + share1 * x;
   }
+  const double likelihood = sum(peaks) + (logs + __builtin_log(multiplied(product)));
   const Two size = {sum(n0) + kTenEps, sum(n1) + kTenEps};
   g.mean = {sum(s0) / size.low, sum(s1) / size.high};
   const D m0 = all(g.mean.low), m1 = all(g.mean.high);
@@ -102,7 +106,7 @@ LA_INLINE double step(const Row& r, Gaussians& g, double reg) {
   g.variance = {sum(v0) / size.low + reg, sum(v1) / size.high + reg};
   const double both = size.low + size.high;
   g.weight = {size.low / both, size.high / both};
-  return sum(likelihood) / (double)r.size;
+  return likelihood / (double)r.size;
 }
 
 struct Fitted {
@@ -132,7 +136,7 @@ template <class Component> LA_INLINE void classify(const Row& r, const Gaussians
   for (int64_t i = 0; i < r.padded; i += kDoubles) {
     const D a = low(load<D>(r.x + i)), b = high(load<D>(r.x + i));
     const D peak = larger(a, b), rest = smaller(a, b);
-    store(r.low + i, peak + log1p_unit(exp_negative(rest - peak)));
+    store(r.low + i, peak + log1p_unit(exp_negative(rest - peak)).value);
     store(r.high + i, select(b > a, all(1.0), all(0.0)));
   }
   for (int64_t i = 0; i < r.width; i++) {

@@ -103,6 +103,11 @@ LA_INLINE double sum(D a) {
   store(l, a);
   return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
 }
+LA_INLINE double multiplied(D a) {
+  double l[8];
+  store(l, a);
+  return ((l[0] * l[4]) * (l[2] * l[6])) * ((l[1] * l[5]) * (l[3] * l[7]));
+}
 LA_INLINE float sum(F a) {
   float l[16];
   store(l, a);
