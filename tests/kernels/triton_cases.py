@@ -15,10 +15,13 @@ CLASSES = 6
 FIT = (1e-3, 100, 1e-6)
 
 
+COUNTS = (4, 0, 3)
+
+
 def _spoiled_objects(gt):
-    """One row ignored, one with a NaN, one with a label out of range, two of padding."""
+    """One row ignored, one with a NaN, one infinite, one with a label out of range, two of padding."""
     boxes, labels, ignore = gt.boxes.clone(), gt.labels.clone(), gt.ignore.clone()
-    boxes[1, 2], ignore[2], labels[4] = float("nan"), True, CLASSES
+    boxes[1, 2], boxes[4, 3], ignore[2], labels[6] = float("nan"), float("inf"), True, CLASSES
     return replace(gt, boxes=boxes, labels=labels, ignore=ignore).pad_to(gt.num_rows + 2)
 
 
@@ -48,6 +51,14 @@ def _strided(p):
     return replace(p, boxes=p.boxes.mT.contiguous().mT, scores=p.scores.mT.contiguous().mT)
 
 
+def _sure():
+    """Predictions of the object itself, ever surer of its class: costs far below the rounding of 1, and falling."""
+    priors, gt = grid(), la.GroundTruth.from_list([{"boxes": [[30.0, 20, 70, 60]], "labels": [2]}])
+    scores = torch.full((1, priors.count, CLASSES), -60.0)
+    scores[..., 2] = torch.linspace(30, 60, priors.count)
+    return priors, gt, Predictions(gt.boxes.expand(1, priors.count, 4).contiguous(), scores)
+
+
 def costs(rows, columns, *, seed=0):
     """Rows of two groups of costs with ties and gaps; the first rows have 0, 1, 2 and only equal samples."""
     random = torch.Generator().manual_seed(seed)
@@ -62,11 +73,11 @@ def costs(rows, columns, *, seed=0):
 
 
 def candidate_calls():
-    priors, gt, p = grid(), ground_truth((3, 0, 2)), predictions(grid())
+    priors, gt, p = grid(), ground_truth(COUNTS), predictions(grid())
     some = replace(priors, valid=torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8)
     own = replace(priors, boxes=priors.boxes + torch.arange(3.0)[:, None, None])
     giou, soft = la.FocalIoU(generalized=True, iou_weight=1.3), la.FocalIoU(alpha=0.4, gamma=1.5)
-    bad, mess = _spoiled_objects(ground_truth((3, 0, 2))), spoil(p, 0, 0.5)
+    bad, mess = _spoiled_objects(ground_truth(COUNTS)), spoil(p, 0, 0.5)
     return {
         "candidates": _candidates(priors, gt, p, la.FocalIoU()),
         "candidates, mmdet": _candidates(some, gt, _half(p, "sigmoid_logits"), giou, rescue=RESCUE_LAST, zero=True),
@@ -75,13 +86,15 @@ def candidate_calls():
         "candidates, probs": _candidates(priors, bad, _half(p, "probs"), la.FocalIoU(), spread=True, topk=1),
         "candidates, gamma": _candidates(some, bad, mess, soft, spread=True, topk=32),
         "candidates, gamma, probs": _candidates(priors, gt, _half(mess, "probs"), soft),
+        "candidates, alpha": _candidates(priors, gt, mess, la.FocalIoU(alpha=1.0)),
+        "candidates, sure": _candidates(*_sure(), la.FocalIoU(gamma=0.5)),
         "candidates, ties": _candidates(*_tied(), la.FocalIoU()),
         "candidates, ties, zero": _candidates(*_tied(), giou, rescue=RESCUE_LAST, zero=True),
     }
 
 
 def overlap_calls():
-    priors, gt = grid(), _spoiled_objects(ground_truth((3, 0, 2)))
+    priors, gt = grid(), _spoiled_objects(ground_truth(COUNTS))
     some = torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8
     some[2] = False
     own = priors.boxes + torch.arange(3.0)[:, None, None]
@@ -106,7 +119,7 @@ def overlap_calls():
 
 
 def decision_calls():
-    gt, chosen = ground_truth((3, 0, 2)).pad_to(7), torch.Generator().manual_seed(5)
+    gt, chosen = ground_truth(COUNTS).pad_to(7), torch.Generator().manual_seed(5)
     prior = torch.randint(-1, 40, (7, 100), generator=chosen)
     state = torch.randint(-1, 2, (7, 100), generator=chosen).to(torch.int8)
     prior[0], state[1], state[2] = -1, 0, state[2].clamp(max=0)
@@ -122,23 +135,26 @@ def decision_calls():
 
 
 def completion_calls():
-    priors, gt = grid(), _spoiled_objects(ground_truth((3, 0, 2)))
-    regions = replace(
-        gt, boxes=gt.boxes.abs().clamp(10, 90), ignore=torch.tensor([True, False, True, True, False] + 2 * [False])
-    )
-    index, reason = (
-        torch.randint(-2, 3, (3, priors.count), generator=torch.Generator().manual_seed(7)),
-        torch.arange(7) % 7,
-    )
-    some, target = index > -2, torch.rand(3, priors.count, generator=torch.Generator().manual_seed(7))
-    points, own = priors.boxes[:, [0, 1, 0, 1]], priors.boxes.half() + torch.arange(3.0)[:, None, None].half()
+    priors, chosen = grid(), torch.Generator().manual_seed(7)
+    gt, bare = _spoiled_objects(ground_truth(COUNTS)), objects(_spoiled_objects(ground_truth(COUNTS)))
+    # a region; one without area; three that make no sense, two of padding; an object between them
+    regions = [[8.0, 8, 80, 60], [40, 0, 40, 128], [90, 90, 0, 0], [0, 0, 160, float("inf")], [0, 0, 160, 128]]
+    regions += [[60.0, 60, 70, 70], [50, 30, 150, 120], [0, 0, 160, 128], [0, 0, 160, 128]]
+    labels, ignore = torch.tensor([0, 0, 0, 0, -1, 0, 0, 0, 0]), torch.arange(9) != 5
+    regions = objects(replace(gt, boxes=torch.tensor(regions), labels=labels, ignore=ignore))
+    index, reason = torch.randint(-2, 9, (3, priors.count), generator=chosen).clamp(max=7), torch.arange(9) % 7
+    index = torch.where(torch.rand(3, priors.count, generator=chosen) < 0.7, -1, index)
+    some, target = index > -2, torch.rand(3, priors.count, generator=chosen)
+    centre = (priors.boxes[:, :2] + priors.boxes[:, 2:]) / 2
+    own = priors.boxes.half() + torch.arange(3.0)[:, None, None].half()
     own[0, :9], own[1, :9] = float("nan"), float("inf")
-    bare, small = objects(gt, None), objects(regions, None)
     return {
         "complete": ("complete", (index, reason, None, priors.boxes, None, *bare, 0.5)),
-        "complete, off": ("complete", (index, reason.char(), target, priors.boxes, some, *small[:4], 6, -1.0)),
-        "complete, points": ("complete", (index.clamp(max=0), reason, target, points, some, *small, 0.5)),
-        "complete, own": ("complete", (index - 1, reason, None, own.mT.contiguous().mT, None, *small, 0.0)),
+        "complete, off": ("complete", (index, reason.char(), target, priors.boxes, some, *regions[:4], 6, -1.0)),
+        "complete, half": ("complete", (index, reason, None, priors.boxes, some, *regions, 0.5)),
+        "complete, points": ("complete", (index, reason, target, centre.repeat(1, 2), some, *regions, 0.5)),
+        "complete, own": ("complete", (index, reason, None, own.mT.contiguous().mT, None, *regions, 0.0)),
+        "complete, all": ("complete", (index, reason, None, priors.boxes / 4, None, *regions, 1.0)),
     }
 
 

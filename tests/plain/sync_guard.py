@@ -15,11 +15,11 @@ INDEXES = {"index", "index_put", "index_put_", "_unsafe_index"}
 
 
 class SyncGuard(TorchDispatchMode):
-    """Raises where real code on an accelerator would wait; custom ops run their reference instead of their fake."""
+    """Raises where real code on an accelerator would wait; custom ops run a body of theirs instead of their fake."""
 
-    def __init__(self):
+    def __init__(self, body=lambda name: OPS[name].reference):
         super().__init__()
-        self.ops = set()
+        self.ops, self.body = set(), body
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -27,7 +27,7 @@ class SyncGuard(TorchDispatchMode):
         if func.namespace == "labelassign":
             self.ops.add(name)
             with self:
-                return OPS[name].reference(*args, **kwargs)
+                return self.body(name)(*args, **kwargs)
         tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
         if name in WAITS:
             raise RuntimeError(f"{name} waits for the device")

@@ -21,7 +21,12 @@ template <class Body> LA_INLINE void spread(int threads, int64_t tasks, Body bod
 }
 
 // As many threads as pay: waking one takes about as long as this much work.
-LA_INLINE int workers(int threads, double nanoseconds) { return nanoseconds < 40000 ? 1 : threads; }
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kWorth = 0;  // small scenes, too, shall meet the pool there
+#else
+constexpr double kWorth = 40000;
+#endif
+LA_INLINE int workers(int threads, double nanoseconds) { return nanoseconds < kWorth ? 1 : threads; }
 // Matching: to read the priors, and to compare them with the objects near them.
 LA_INLINE int matching(int threads, const Priors& p, const Objects& o) {
   return workers(threads, (double)p.count * ((double)o.images + 0.03 * (double)o.rows));

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
+
 BLOCK_END = {"bra", "ret"}
 
 
@@ -15,6 +17,8 @@ class Instruction:
     guard: tuple[str, bool] | None
     text: str
     code: object = None  # what the machine makes of it
+    ran: bool = False  # whether any thread has executed it
+    source: str = ""  # the line of the kernel that it comes from, inlined functions left out
 
 
 @dataclass
@@ -37,36 +41,48 @@ def parse(text):
     head, _, rest = text[text.index(".entry ") + 7 :].partition("(")
     parameters = re.findall(r"\.param [^,\n]*?([\w$]+_param_\d+)", rest[: rest.index("{")])
     body = rest[rest.index("\n{") + 2 : rest.index("\n}")]
+    body = re.sub(r"^[ \t]*\.loc[^\n]*?(\w+\.py:\d+):\d+\W*$", r"\1;", body, flags=re.MULTILINE)
     body = re.sub(r"//[^\n]*", "", body)
     body = re.sub(r"^[ \t]*\.(?:loc|file|section|pragma|reg|local|shared)\b[^\n]*$", "", body, flags=re.MULTILINE)
-    instructions, labels = [], {}
+    instructions, labels, source = [], {}, ""
+    # a register of libdevice's own, declared in braces, which hold nothing else
+    body = re.sub(r"\.reg \.b32 tmp;", "", body)
+    body = re.sub(r"\btmp\b", "%tmp", body)
     for statement in re.split(r";|(?<=:)\s*\n", body):
         line = " ".join(statement.split())
         while found := re.match(r"(\$\w+):\s*|[{}](?=\s|$)\s*", line):
             if found.group(1):
                 labels[found.group(1)] = len(instructions)
             line = line[found.end() :]
-        if line:
-            instructions.append(instruction(line))
+        if re.fullmatch(r"\w+\.py:\d+", line):
+            source = line
+        elif line:
+            instructions.append(instruction(line, source))
     return Program(head.strip(), parameters, instructions, labels)
 
 
-def instruction(line):
+def instruction(line, source=""):
     """One statement without its semicolon."""
     guard, rest = None, line
     if found := re.match(r"@(!?)(%\w+)\s+", line):
         guard, rest = (found.group(2), found.group(1) == "!"), line[found.end() :]
     name, _, operands = rest.partition(" ")
     found = re.findall(r"\{[^}]*\}|\[[^\]]*\]|[^,\s]+", operands)
-    return Instruction(name.split("."), found, guard, line)
+    return Instruction(name.split("."), found, guard, line, source=source)
 
 
 def registers(operand):
-    """The registers named in an operand, a list in braces in order."""
-    return re.findall(r"%\w+", operand)
+    """The registers named in an operand, a list in braces in order; `_` is none."""
+    return re.findall(r"%\w+|(?<!\w)_(?!\w)", operand)
 
 
 def place(operand):
     """Base and offset of an address in brackets."""
     base, _, offset = operand.strip("[] ").partition("+")
-    return base.strip(), int(offset or 0, 0)
+    return base.strip(), int(offset or "0", 0)
+
+
+def low_bits(value, dtype):
+    """A whole number cut to the bits of a type."""
+    bits = 8 * np.dtype(dtype).itemsize
+    return np.array(value & (2**bits - 1), f"u{bits // 8}").view(dtype)[()]

@@ -1,0 +1,175 @@
+"""The host's side of the Triton paths, without a device: when they refuse, what they launch, that they never wait."""
+
+from collections import Counter
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import labelassign as la
+from labelassign.ops import accelerator
+from labelassign.ops.dispatch import OPS
+from tests.kernels.offline import launches
+from tests.kernels.triton_cases import calls
+from tests.laws.subjects import MAX_IOU, PAA
+from tests.plain.sync_guard import SyncGuard
+from tests.plain.test_no_sync import inputs
+
+CALLS = calls()
+SUBJECTS = [s for s in (*MAX_IOU, *PAA) if s.name != "PAA.overlap"] + [la.LAD(la.PAA()), la.CoLAD(la.PAA())]
+# what a call on a device starts: kernels by name, and fills of scratch memory by torch
+STARTS = {
+    "match": {"best_kernel": 1, "claim_kernel": 1, "fill": 1},
+    "max_iou": {"best_kernel": 1, "decide_kernel": 1, "reason_kernel": 1, "fill": 1},
+    "candidates": {"best_kernel": 1, "cost_kernel": 1, "list_kernel": 1, "fill": 1},
+    "settle": {"settle_kernel": 1},
+    "complete": {"prior_kernel": 1, "row_kernel": 1, "fill": 1},
+    "resolve": {"claim_kernel": 1, "owner_kernel": 1, "fill": 1},
+}
+# these start nothing on a device
+FREE = {"empty", "new_empty", "empty_like", "view", "slice", "detach", "alias", "select", "as_strided"}
+FILLS = {"new_zeros", "new_full", "zeros", "full"}
+
+
+class _Work(TorchDispatchMode):
+    """Counts the operations of torch that would start a kernel."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name.partition("::")[2]
+        if name not in FREE:
+            self.found["fill" if name in FILLS else name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_starts_what_it_should(name):
+    op, args = CALLS[name]
+    args = [t.contiguous() if isinstance(t, torch.Tensor) and t.dim() != 3 else t for t in args]
+    with _Work() as work, launches() as started:
+        OPS[op].fast["triton"][0](*args)
+    assert Counter(launch.name for launch in started) + work.found == STARTS[op]
+
+
+def test_every_op_with_a_triton_path_has_calls():
+    assert {op for op, _ in CALLS.values()} == {name for name, op in OPS.items() if "triton" in op.fast} == set(STARTS)
+
+
+@pytest.fixture
+def _device(monkeypatch):
+    """A device for fake tensors: of sufficient age, and entered without effect."""
+    monkeypatch.setattr(accelerator, "_too_old", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "device", nullcontext)
+
+
+def triton_or_reference(name):
+    def body(*args):
+        run, refusal = OPS[name].fast.get("triton", (None, lambda *_: "none"))
+        return OPS[name].reference(*args) if refusal(*args) else run(*args)
+
+    return body
+
+
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+def test_no_launch_waits_for_the_device(subject):
+    assigner = getattr(subject, "assigner", subject)
+    with FakeTensorMode(), launches() as started:
+        for valid in (False, True):
+            priors, gt, p = inputs(valid=valid)
+            with SyncGuard(triton_or_reference):
+                assert assigner(priors, gt, p, teacher=p, step=0).gt_index.device.type == "cuda"
+    assert started
+    devices = {t.device.type for launch in started for t in tree_leaves(launch.args) if isinstance(t, torch.Tensor)}
+    assert devices == {"cuda"}
+
+
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize("name", CALLS)
+def test_outputs_are_those_that_tracing_was_told(name):
+    op, args = CALLS[name]
+    with launches():
+        found, want = OPS[op].fast["triton"][0](*args), OPS[op].fake(*args)
+    seen = [(t.shape, t.dtype, t.device, t.is_contiguous()) for t in found]
+    assert seen == [(t.shape, t.dtype, t.device, True) for t in want]
+
+
+def test_no_output_shares_memory():
+    for op, args in CALLS.values():
+        given = {t.untyped_storage().data_ptr() for t in args if isinstance(t, torch.Tensor)}
+        with launches():
+            made = [t.untyped_storage().data_ptr() for t in OPS[op].fast["triton"][0](*args) if t.numel()]
+        assert len(set(made)) == len(made)
+        assert not given & set(made)
+
+
+def _on_device(t):
+    return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="cuda")
+
+
+def refused(name, *changes):
+    """Why the Triton path does not take a call, with some arguments changed, on fake device tensors."""
+    op, args = CALLS[name]
+    with FakeTensorMode():
+        args = [_on_device(t) if isinstance(t, torch.Tensor) else t for t in args]
+        for place, change in changes:
+            args[place] = change(args[place]) if callable(change) else change
+        return OPS[op].refusal("triton", *args)
+
+
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize("name", CALLS)
+def test_device_tensors_are_taken(name):
+    assert refused(name) is None
+
+
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize(
+    ("name", "place", "change", "why"),
+    [
+        ("candidates", 17, True, "share"),
+        ("candidates", 18, "softmax_logits", "softmax"),
+        ("candidates", 11, 3, "dynamic k"),
+        ("candidates", 10, 65, "topk = 65"),
+        ("candidates", 9, [1] * 9, "9 levels"),
+        ("candidates", 2, torch.Tensor.double, "float64"),
+        ("match", 0, lambda t: t[:0], "no priors"),
+        ("max_iou", 3, torch.Tensor.int, "int32"),
+        ("settle", 0, torch.Tensor.half, "float16"),
+        ("settle", 0, lambda t: t.new_empty(2, 1025), "1025"),
+        ("resolve", 1, torch.Tensor.long, "int64"),
+        ("resolve", 0, lambda t: t[:, :0], "no choices"),
+    ],
+)  # fmt: skip
+def test_what_the_kernels_cannot_do_they_refuse(name, place, change, why):
+    assert why in refused(name, (place, change))
+
+
+def test_tensors_of_the_host_are_refused():
+    assert not accelerator.INTERPRETED
+    for op, args in CALLS.values():
+        assert "the tensors are on cpu" in OPS[op].refusal("triton", *args)
+        assert "unknown" in OPS[op].refusal("triton")
+
+
+def test_without_triton_the_path_refuses(monkeypatch):
+    monkeypatch.setattr(accelerator, "_installed", lambda: False)
+    assert refused("settle") == "triton is not installed"
+
+
+def test_an_old_device_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    accelerator._too_old.cache_clear()
+    assert "compute capability 7.5; the kernels need 8.0" in refused("settle")
+    accelerator._too_old.cache_clear()
+
+
+def test_too_many_are_refused():
+    assert accelerator.wrong_size(priors=accelerator.MOST) is None
+    assert "536805377 priors" in accelerator.wrong_size(priors=accelerator.MOST + 1)
