@@ -96,23 +96,44 @@ struct Adaptive {
 
 LA_INLINE int64_t blocks_of(int64_t priors) { return ((priors + kSpot - 1) / kSpot + kFloats - 1) / kFloats * kFloats; }
 
+// infinity from the lane `count` on: what lies there belongs to the next level
+LA_INLINE F upto(F a, int64_t count) {
+  float l[kFloats];
+  store(l, a);
+  for (int64_t k = count; k < kFloats; k++) l[k] = kInfinity;
+  return load<F>(l);
+}
+
 LA_INLINE void centre_image(const Adaptive& s, int64_t copy) {
   const Priors& p = s.a.priors;
   float *x = s.x + copy * s.stride, *y = s.y + copy * s.stride;
-  for (int64_t n = 0; n < s.stride; n++) {
-    x[n] = y[n] = kInfinity;
-    if (n >= p.count || (p.valid && !p.valid[copy * p.count + n])) continue;
-    const Box b = box_at(p.boxes + ((p.step ? copy * p.step : 0) + n) * 4);
-    if (finite(b)) x[n] = (b.x1 + b.x2) / 2, y[n] = (b.y1 + b.y2) / 2;
+  const float* boxes = p.boxes + (p.step ? copy * p.step : 0) * 4;
+  const uint8_t* valid = p.valid ? p.valid + copy * p.count : nullptr;
+  // without branches, for the compiler to take many priors at once
+  for (int64_t n = 0; n < p.count; n++) {
+    const float x1 = boxes[4 * n], y1 = boxes[4 * n + 1], x2 = boxes[4 * n + 2], y2 = boxes[4 * n + 3];
+    const bool sound = ((x1 - x1) + (y1 - y1)) + ((x2 - x2) + (y2 - y2)) == 0.0f;
+    x[n] = sound ? (x1 + x2) / 2 : kInfinity, y[n] = sound ? (y1 + y2) / 2 : kInfinity;
   }
+  for (int64_t n = 0; valid && n < p.count; n++)
+    if (!valid[n]) x[n] = y[n] = kInfinity;
+  for (int64_t n = p.count; n < s.stride; n++) x[n] = y[n] = kInfinity;
   float* out = s.block + copy * 4 * s.blocks;
   int64_t begin = 0;
   for (int64_t level = 0; level < s.a.levels; level++) {
     const int64_t end = begin + s.a.sizes[level], blocks = blocks_of(s.a.sizes[level]);
     for (int64_t k = 0; k < blocks; k++) {
-      Box hull = {kInfinity, kInfinity, -kInfinity, -kInfinity};  // and so infinitely far
-      for (int64_t n = begin + k * kSpot; n < begin + (k + 1) * kSpot && n < end; n++)
-        if (x[n] < kInfinity && y[n] < kInfinity) hull = around(hull, {x[n], y[n], x[n], y[n]});
+      // a block without priors, or with none that is anywhere, is infinitely far
+      const F none = all(kInfinity), under = all(-kInfinity);
+      F x1 = none, y1 = none, x2 = under, y2 = under;
+      const int64_t first = begin + k * kSpot, last = first + kSpot < end ? first + kSpot : end;
+      for (int64_t n = first; n < last; n += kFloats) {
+        F px = load<F>(x + n), py = load<F>(y + n);
+        if (last - n < kFloats) px = upto(px, last - n), py = upto(py, last - n);
+        x1 = smaller(px, x1), y1 = smaller(py, y1);
+        x2 = larger(select(px < none, px, under), x2), y2 = larger(select(py < none, py, under), y2);
+      }
+      const Box hull = {smallest(x1), smallest(y1), largest(x2), largest(y2)};
       out[k] = hull.x1, out[s.blocks + k] = hull.y1, out[2 * s.blocks + k] = hull.x2, out[3 * s.blocks + k] = hull.y2;
     }
     out += blocks;

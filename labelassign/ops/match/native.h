@@ -1,5 +1,5 @@
-// Best overlaps without a matrix: 1,024 priors at a time stay in the cache, and of the objects only those are visited
-// that touch the box around 32 of them.
+// Best overlaps without a matrix: 1,024 priors at a time stay in the cache, and an object is compared with a run of
+// thirty-two only if it touches the box around them.
 #pragma once
 #include "../native/boxes.h"
 #include "../native/work.h"
@@ -7,13 +7,21 @@
 namespace LA_SET {
 namespace {
 
-constexpr int kChunk = 1024, kRun = 32, kRuns = kChunk / kRun;
+constexpr int kChunk = 1024, kRun = 2 * kFloats, kRuns = kChunk / kRun;
 
 // Priors of one chunk, coordinate by coordinate; lanes without a prior hold an empty box, which touches nothing.
 struct Chunk {
   int64_t begin, count;
   float x1[kChunk], y1[kChunk], x2[kChunk], y2[kChunk], size[kChunk];
-  Box run[kRuns], whole;
+  float left[kRuns], top[kRuns], right[kRuns], bottom[kRuns];  // around each run
+  Box whole;
+
+  // bit k: run from + k touches the box
+  LA_INLINE uint32_t near(Box b, int from) const {
+    const I across = (load<F>(right + from) > all(b.x1)) & (all(b.x2) > load<F>(left + from));
+    const I down = (load<F>(bottom + from) > all(b.y1)) & (all(b.y2) > load<F>(top + from));
+    return lanes(across & down);
+  }
 };
 
 LA_INLINE void load_chunk(Chunk& c, const Priors& p, int64_t image, int64_t chunk) {
@@ -36,18 +44,19 @@ LA_INLINE void load_chunk(Chunk& c, const Priors& p, int64_t image, int64_t chun
   c.whole = none;
   for (int r = 0; r < kRuns; r++) {
     const int at = r * kRun;
+    Box hull = none;
     if (valid || at + kRun > c.count) {
-      Box hull = none;
       for (int i = at; i < at + kRun; i++)
         if (i < c.count && (!valid || valid[i])) hull = around(hull, {c.x1[i], c.y1[i], c.x2[i], c.y2[i]});
-      c.run[r] = hull;
     } else {
-      c.run[r] = {smallest(smaller(load<F>(c.x1 + at), load<F>(c.x1 + at + kFloats))),
-                  smallest(smaller(load<F>(c.y1 + at), load<F>(c.y1 + at + kFloats))),
-                  largest(larger(load<F>(c.x2 + at), load<F>(c.x2 + at + kFloats))),
-                  largest(larger(load<F>(c.y2 + at), load<F>(c.y2 + at + kFloats)))};
+      const int more = at + kFloats;
+      hull = {smallest(smaller(load<F>(c.x1 + at), load<F>(c.x1 + more))),
+              smallest(smaller(load<F>(c.y1 + at), load<F>(c.y1 + more))),
+              largest(larger(load<F>(c.x2 + at), load<F>(c.x2 + more))),
+              largest(larger(load<F>(c.y2 + at), load<F>(c.y2 + more)))};
     }
-    c.whole = around(c.whole, c.run[r]);
+    c.left[r] = hull.x1, c.top[r] = hull.y1, c.right[r] = hull.x2, c.bottom[r] = hull.y2;
+    c.whole = around(c.whole, hull);
   }
 }
 LA_INLINE F overlap(const Chunk& c, int at, Box g) {
@@ -116,27 +125,28 @@ LA_INLINE void match_chunk(const Matcher& m, int64_t image, int64_t chunk) {
     *peak = 0.0f;
     if (!touches(c.whole, b)) continue;
     F most = all(0.0f);
-    for (int r = 0; r < kRuns; r++) {
-      if (!touches(c.run[r], b)) continue;
-      for (int i = r * kRun; i < (r + 1) * kRun; i += kFloats) {
-        const F value = overlap(c, i, b);
-        most = larger(value, most);
-        if (!m.able[g]) continue;
-        const F old = load<F>(best + i);
-        const I wins = value > old;  // strictly: of equal ones the earlier row stays
-        store(best + i, select(wins, value, old));
-        store(row + i, select(wins, all((int32_t)g), load<I>(row + i)));
+    const I number = all((int32_t)g);
+    const bool able = m.able[g];
+    for (int from = 0; from < kRuns; from += kFloats) {
+      for (uint32_t near = c.near(b, from); near; near &= near - 1) {
+        const int run = (from + __builtin_ctz(near)) * kRun;
+        for (int i = run; i < run + kRun; i += kFloats) {
+          const F value = overlap(c, i, b), old = load<F>(best + i);
+          const I wins = value > old;  // strictly: of equal ones the earlier row stays
+          most = larger(value, most);
+          if (!able) continue;
+          store(best + i, select(wins, value, old));
+          store(row + i, select(wins, number, load<I>(row + i)));
+        }
       }
     }
     *peak = largest(most);
     if (*peak > 0.0f) raise_to(m.best + g, float_bits(*peak));
   }
   const int64_t at = image * m.priors.count + c.begin;
-  for (int64_t i = 0; i < c.count; i++) {
-    const bool valid = !m.priors.valid || m.priors.valid[at + i];
-    m.iou[at + i] = valid ? best[i] : 0.0f;
-    m.row[at + i] = valid ? row[i] : -1;
-  }
+  std::memcpy(m.iou + at, best, (size_t)c.count * 4), std::memcpy(m.row + at, row, (size_t)c.count * 4);
+  for (int64_t i = 0; m.priors.valid && i < c.count; i++)
+    if (!m.priors.valid[at + i]) m.iou[at + i] = 0.0f, m.row[at + i] = -1;
 }
 
 LA_INLINE bool needy(const Matcher& m, const Claims& rule, int64_t g) {
@@ -161,7 +171,7 @@ LA_INLINE void claim_chunk(const Matcher& m, const Claims& rule, int64_t image, 
     if (done) continue;
     if (!loaded) load_chunk(c, m.priors, image, chunk), loaded = true;
     for (int r = 0; r < kRuns && !done; r++) {
-      if (best > 0 && !touches(c.run[r], m.box[g])) continue;
+      if (best > 0 && !touches({c.left[r], c.top[r], c.right[r], c.bottom[r]}, m.box[g])) continue;
       for (int i = r * kRun; i < (r + 1) * kRun && i < count && !done; i += kFloats) {
         float value[kFloats];
         store(value, overlap(c, i, m.box[g]));

@@ -21,18 +21,25 @@ int32_t max_iou(const MaxIouArguments& a, int threads) {
     const int64_t image = t / m.chunks, begin = (t % m.chunks) * kChunk, at = image * n + begin;
     int32_t claim[kChunk];
     claim_chunk(m, a.claims, image, t % m.chunks, claim);
-    for (int64_t i = 0; i < kChunk && begin + i < n; i++) {
-      const float iou = m.iou[at + i];
-      const int32_t row = m.row[at + i];
-      const bool enough = iou >= pos && row >= 0;
+    // without branches, for the compiler to take many priors at once
+    const int64_t count = n - begin < kChunk ? n - begin : kChunk;
+    const float* iou = m.iou + at;
+    const int32_t* row = m.row + at;
+    const bool take = a.claims_take != 0;
+    int32_t index[kChunk], served = 0;
+    for (int64_t i = 0; i < count; i++) {
       // a prior of an image without objects has overlap 0, whatever the interval
-      int64_t index = (iou >= lo && iou < hi) || row < 0 ? -1 : -2;
-      if (enough) index = row;
-      if (claim[i] >= 0) index = a.claims_take ? claim[i] : row;
-      if (enough && index == row) __atomic_store_n(unaided + row, (uint8_t)1, __ATOMIC_RELAXED);
-      a.index[at + i] = index;
-      a.iou[at + i] = iou;
+      const int32_t rest = ((iou[i] >= lo) & (iou[i] < hi)) | (row[i] < 0) ? -1 : -2;
+      const bool enough = (iou[i] >= pos) & (row[i] >= 0);
+      const int32_t own = enough ? row[i] : rest, claimed = take ? claim[i] : row[i];
+      index[i] = claim[i] >= 0 ? claimed : own;
+      served |= enough & (index[i] == row[i]);
     }
+    for (int64_t i = 0; i < count; i++) a.index[at + i] = index[i];
+    std::memcpy(a.iou + at, iou, (size_t)count * 4);
+    for (int64_t i = 0; served && i < count; i++)
+      if (iou[i] >= pos && row[i] >= 0 && index[i] == row[i])
+        __atomic_store_n(unaided + row[i], (uint8_t)1, __ATOMIC_RELAXED);
   });
   for (int64_t i = 0; i < o.images; i++)
     for (int64_t g = begin_of(o, i); g < end_of(o, i); g++) {

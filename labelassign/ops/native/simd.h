@@ -64,15 +64,22 @@ LA_INLINE D all(double a) { LA_EACH(D, a - vd{}) }
 LA_INLINE I all(int32_t a) { LA_EACH(I, a - vi{}) }
 LA_INLINE L all(int64_t a) { LA_EACH(L, a - vl{}) }
 
+// register by register: as one piece of 64 bytes a value would travel through the general registers
 template <class T, class S> LA_INLINE T load(const S* from) {
   T out;
-  std::memcpy(&out, from, 64);
+#pragma GCC unroll 4
+  for (int k = 0; k < kParts; k++)
+    std::memcpy(&out.p[k], reinterpret_cast<const char*>(from) + k * LA_BYTES, LA_BYTES);
   return out;
 }
-template <class T, class S> LA_INLINE void store(S* to, T a) { std::memcpy(to, &a, 64); }
+template <class T, class S> LA_INLINE void store(S* to, const T& a) {
+#pragma GCC unroll 4
+  for (int k = 0; k < kParts; k++) std::memcpy(reinterpret_cast<char*>(to) + k * LA_BYTES, &a.p[k], LA_BYTES);
+}
 
 LA_INLINE D widen(const float* from) {  // eight floats
   D out;
+#pragma GCC unroll 4
   for (int k = 0; k < kParts; k++) {
     vh half;
     std::memcpy(&half, from + k * (kDoubles / kParts), sizeof half);
