@@ -1,5 +1,6 @@
 """Tests of the compiled library run where there is one; LABELASSIGN_REQUIRE_NATIVE=1 runs them in any case."""
 
+import importlib.util
 import os
 import platform
 import sys
@@ -13,6 +14,8 @@ if library.why_not() is not None and not _REQUIRED:
     collect_ignore += [f"test_{name}.py" for name in names]
 if (sys.platform, platform.machine()) != ("linux", "x86_64"):
     collect_ignore += ["test_symbols.py", "test_sanitizers.py", "test_build.py"]
+if importlib.util.find_spec("triton") is None:
+    collect_ignore += ["test_triton.py", "test_ptx.py"]
 
 
 def pytest_report_header():

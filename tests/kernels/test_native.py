@@ -7,7 +7,10 @@ import pytest
 import torch
 
 import labelassign as la
+from labelassign.ops.dispatch import OPS
 from labelassign.testing import same
+from labelassign.testing.laws.numbers import compare_paths
+from tests.kernels.triton_cases import calls
 from tests.parity import scenes
 from tests.scenes import grid, ground_truth, predictions
 
@@ -26,6 +29,7 @@ ASSIGNERS = {
     "CoLAD.FisherScore": la.CoLAD(la.PAA(), la.FisherScore(), "image"),
 }
 # the whole range of objects in the gate, where time is; the reference is what takes it
+CALLS = calls()
 COUNTS = scenes.COUNTS if os.environ.get("CI") == "true" else (1, 23)
 
 
@@ -77,7 +81,14 @@ def misaligned(t):
     return shifted.copy_(t)
 
 
+def spoiled(t, share):
+    lost = torch.rand(t.shape[:2], generator=torch.Generator().manual_seed(5)) < share
+    return t.masked_fill(lost[..., None], float("nan"))
+
+
 CHANGES = {
+    "few lost": lambda p: replace(p, scores=spoiled(p.scores, 0.05)),
+    "many lost": lambda p: replace(p, boxes=spoiled(p.boxes, 0.5)),
     "float16": lambda p: replace(p, boxes=p.boxes.half(), scores=p.scores.half()),
     "bfloat16": lambda p: replace(p, boxes=p.boxes.bfloat16(), scores=p.scores.bfloat16()),
     "mixed": lambda p: replace(p, scores=p.scores.half()),
@@ -87,6 +98,7 @@ CHANGES = {
     "probabilities": lambda p: replace(p, scores=p.scores.sigmoid(), scores_are="probs"),
     "softmax": lambda p: replace(p, scores_are="softmax_logits"),
     "certain": lambda p: replace(p, scores=p.scores * 200),
+    "turned over": lambda p: replace(p, boxes=p.boxes[..., [2, 3, 0, 1]]),
     "huge": lambda p: replace(p, scores=p.scores * 1e37),
     "far": lambda p: replace(p, boxes=p.boxes * 1e30),
     "nowhere": lambda p: replace(p, boxes=p.boxes + float("nan")),
@@ -110,6 +122,12 @@ def test_any_number_of_classes(monkeypatch, classes):
     priors = grid()
     gt, p = ground_truth(classes=classes), predictions(priors, classes=classes)
     both(monkeypatch, la.PAA()._propose, priors, gt, p)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_of_single_operations(name):
+    op, args = CALLS[name]
+    compare_paths(OPS[op], *args)
 
 
 def test_float64_predictions_take_the_reference():

@@ -6,13 +6,14 @@ import torch
 
 import labelassign as la
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
+from labelassign.ops.mixture.reference import fit
 from labelassign.ops.objects import objects
 from labelassign.structures import Predictions
 from labelassign.testing.networks import spoil
 from tests.scenes import grid, ground_truth, predictions
 
 CLASSES = 6
-FIT = (1e-3, 100, 1e-6)
+FIT, PLAIN = (1e-3, 100, 1e-6), ("positive", "all", "component")
 
 
 COUNTS = (4, 0, 3)
@@ -72,6 +73,26 @@ def costs(rows, columns, *, seed=0):
     return found
 
 
+def _pairs():
+    """Two cheap candidates, two dear ones: both of a component are equally likely, up to rounding."""
+    random = torch.Generator().manual_seed(2)
+    low, gap = torch.rand(32, 1, generator=random), torch.rand(32, 2, generator=random)
+    return torch.cat([low, low + gap[:, :1], low + 5, low + 5 + gap[:, 1:]], 1)
+
+
+def _close_tolerance(found):
+    """A tolerance that one row's step just meets, and would miss if float32 held the tolerance."""
+    count = torch.isfinite(found).sum(1)
+    ordered = found.sort(dim=1).values
+    for steps in range(2, 20):
+        before, after = (fit(ordered, count, tol=0.0, max_steps=k)[3] for k in (steps - 1, steps))
+        for change in (after - before).abs().tolist():
+            tol = change * (1 + 1e-9)
+            if tol > 1e-6 and torch.tensor(tol).item() < change:
+                return tol
+    raise AssertionError("no such tolerance")
+
+
 def candidate_calls():
     priors, gt, p = grid(), ground_truth(COUNTS), predictions(grid())
     some = replace(priors, valid=torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8)
@@ -114,6 +135,9 @@ def overlap_calls():
             "max_iou",
             (tied, None, *objects(same), 0.7, 0.0, 0.3, RESCUE_HIGHEST, 0.0, True, True, False),
         ),
+        "max_iou, interval": ("max_iou", (own, None, *objects(gt), 0.5, 0.2, 0.4, RESCUE_OFF, 0.0, False, True, True)),
+        "max_iou, edge": ("max_iou", (tied, None, *objects(same), 1.5, 0.0, 1.0, RESCUE_OFF, 0.0, False, True, True)),
+        "max_iou, last": ("max_iou", (tied, None, *objects(same), 0.7, 0.0, 0.3, RESCUE_LAST, 0.0, False, True, True)),
         "max_iou, first": ("max_iou", (own, some, *objects(gt), 0.5, 0.0, 0.5, RESCUE_LAST, 0.0, True, False, True)),
     }
 
@@ -123,12 +147,14 @@ def decision_calls():
     prior = torch.randint(-1, 40, (7, 100), generator=chosen)
     state = torch.randint(-1, 2, (7, 100), generator=chosen).to(torch.int8)
     prior[0], state[1], state[2] = -1, 0, state[2].clamp(max=0)
-    cost = torch.randint(0, 3, (7, 100), generator=chosen).float()
+    cost, some = torch.randint(0, 3, (7, 100), generator=chosen).float(), costs(8, 27, seed=1)
     return {
         "settle": ("settle", (costs(8, 27), *FIT, False, False, "c", "positive", "all", "component")),
         "settle, a": ("settle", (costs(8, 45), *FIT, False, False, "a", "drop", "none", "component")),
         "settle, b": ("settle", (costs(8, 180), *FIT, True, False, "b", "drop", "all", "interleaved")),
         "settle, d": ("settle", (costs(8, 1000), *FIT, True, True, "d", "positive", "none", "component")),
+        "settle, tolerance": ("settle", (some, _close_tolerance(some), *FIT[1:], False, False, "c", *PLAIN)),
+        "settle, pairs": ("settle", (_pairs(), *FIT, False, False, "c", *PLAIN)),
         "settle, few steps": ("settle", (costs(8, 33), 0.0, 7, 1e-2, False, True, "c", "drop", "none", "interleaved")),
         "resolve": ("resolve", (prior, state, cost, torch.arange(7), gt.offsets, 50)),
     }
@@ -142,8 +168,12 @@ def completion_calls():
     regions += [[60.0, 60, 70, 70], [50, 30, 150, 120], [0, 0, 160, 128], [0, 0, 160, 128]]
     labels, ignore = torch.tensor([0, 0, 0, 0, -1, 0, 0, 0, 0]), torch.arange(9) != 5
     regions = objects(replace(gt, boxes=torch.tensor(regions), labels=labels, ignore=ignore))
-    index, reason = torch.randint(-2, 9, (3, priors.count), generator=chosen).clamp(max=7), torch.arange(9) % 7
-    index = torch.where(torch.rand(3, priors.count, generator=chosen) < 0.7, -1, index)
+    index, reason = (
+        torch.randint(-2, 9, (3, priors.count), generator=chosen).clamp(max=7),
+        torch.tensor([0, 1, 2, 0, 4, 6, 0, 0, 0]),
+    )
+    # row 3 had what it needed, and lost it; row 5 is served by a rescue
+    index = torch.where((torch.rand(3, priors.count, generator=chosen) < 0.7) | (index == 3), -1, index)
     some, target = index > -2, torch.rand(3, priors.count, generator=chosen)
     centre = (priors.boxes[:, :2] + priors.boxes[:, 2:]) / 2
     own = priors.boxes.half() + torch.arange(3.0)[:, None, None].half()

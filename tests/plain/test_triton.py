@@ -30,7 +30,7 @@ STARTS = {
     "resolve": {"claim_kernel": 1, "owner_kernel": 1, "fill": 1},
 }
 # these start nothing on a device
-FREE = {"empty", "new_empty", "empty_like", "view", "slice", "detach", "alias", "select", "as_strided"}
+FREE = {"empty", "new_empty", "empty_like", "view", "slice", "detach", "alias", "select", "as_strided", "device"}
 FILLS = {"new_zeros", "new_full", "zeros", "full"}
 
 
@@ -88,6 +88,33 @@ def test_no_launch_waits_for_the_device(subject):
     assert started
     devices = {t.device.type for launch in started for t in tree_leaves(launch.args) if isinstance(t, torch.Tensor)}
     assert devices == {"cuda"}
+
+
+class _Counting(SyncGuard):
+    """Counts, beside the launches of triton, what torch starts."""
+
+    def __init__(self):
+        super().__init__(triton_or_reference)
+        self.work = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name.partition("::")[2]
+        if func.namespace != "labelassign" and name not in FREE:
+            self.work["fill" if name in FILLS else name] += 1
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+@pytest.mark.usefixtures("_device")
+def test_what_a_whole_call_starts():
+    with FakeTensorMode(), launches() as started:
+        priors, gt, p = inputs()
+        with _Counting() as counting:
+            la.PAA()(priors, gt, p)
+    assert [launch.name for launch in started] == [
+        *("best_kernel", "cost_kernel", "list_kernel", "settle_kernel"),
+        *("claim_kernel", "owner_kernel", "prior_kernel", "row_kernel"),
+    ]
+    assert counting.work == {"fill": 3, "clone": 1}
 
 
 @pytest.mark.usefixtures("_device")

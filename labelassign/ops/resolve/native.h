@@ -38,14 +38,16 @@ int32_t resolve(const ResolveArguments& a, int threads) {
       }
       a.reason[g] = (int8_t)(kept ? (int64_t)kFine : had ? (int64_t)kRejected : a.given[g]);
     }
-    for (int64_t g = first(image); g < last(image); g++)
-      for (int64_t k = g * a.width; k < (g + 1) * a.width; k++) {
-        const int64_t n = a.prior[k];
-        if (n < 0 || index[n] != g || a.state[k] <= 0) continue;
-        double e[8];
-        store(e, exp_negative(all(-(double)a.cost[k])));
-        won[n] = (float)e[0];
-      }
+    // costs become qualities, negative at first: a row may hold a prior twice, and no cost may be taken for a quality
+    for (int64_t k = first(image) * a.width; k < last(image) * a.width; k++) {
+      const int64_t n = a.prior[k];
+      if (n < 0 || index[n] != k / a.width || a.state[k] <= 0 || order_of(a.cost[k]) != order_of(won[n])) continue;
+      double e[8];
+      store(e, exp_negative(all(-(double)a.cost[k])));
+      won[n] = -(float)e[0];
+    }
+    for (int64_t k = first(image) * a.width; k < last(image) * a.width; k++)
+      if (a.prior[k] >= 0 && index[a.prior[k]] >= 0) won[a.prior[k]] = __builtin_fabsf(won[a.prior[k]]);
   });
   return kDone;
 }

@@ -18,7 +18,7 @@ class Instruction:
     text: str
     code: object = None  # what the machine makes of it
     ran: bool = False  # whether any thread has executed it
-    source: str = ""  # the line of the kernel that it comes from, inlined functions left out
+    source: str = ""  # file and line that it comes from
 
 
 @dataclass
@@ -41,7 +41,8 @@ def parse(text):
     head, _, rest = text[text.index(".entry ") + 7 :].partition("(")
     parameters = re.findall(r"\.param [^,\n]*?([\w$]+_param_\d+)", rest[: rest.index("{")])
     body = rest[rest.index("\n{") + 2 : rest.index("\n}")]
-    body = re.sub(r"^[ \t]*\.loc[^\n]*?(\w+\.py:\d+):\d+\W*$", r"\1;", body, flags=re.MULTILINE)
+    files = dict(re.findall(r'^[ \t]*\.file\s+(\d+) "([^"]+)"', text, re.MULTILINE))
+    body = re.sub(r"^[ \t]*\.loc\s+(\d+) (\d+)[^\n]*$", r"@\1:\2;", body, flags=re.MULTILINE)
     body = re.sub(r"//[^\n]*", "", body)
     body = re.sub(r"^[ \t]*\.(?:loc|file|section|pragma|reg|local|shared)\b[^\n]*$", "", body, flags=re.MULTILINE)
     instructions, labels, source = [], {}, ""
@@ -54,8 +55,8 @@ def parse(text):
             if found.group(1):
                 labels[found.group(1)] = len(instructions)
             line = line[found.end() :]
-        if re.fullmatch(r"\w+\.py:\d+", line):
-            source = line
+        if found := re.fullmatch(r"@(\d+):(\d+)", line):
+            source = f"{files[found.group(1)]}:{found.group(2)}"
         elif line:
             instructions.append(instruction(line, source))
     return Program(head.strip(), parameters, instructions, labels)

@@ -141,7 +141,6 @@ def attempt(name, want, number, rng):
             return text
         made["program"] = parse(text)
         made["kernel"], made["edit"] = launch.name, edit(made["program"], rng)
-        made["file"] = launch.kernel.fn.__code__.co_filename
         return made["program"]
 
     try:
@@ -173,10 +172,11 @@ def _why(program, edited):
 
 
 def _line(made):
-    """The statement of the kernel's own file that an edit hit."""
-    name, _, number = made["program"].instructions[made["edit"][0]].source.partition(":")
-    lines = [] if name != "triton.py" else Path(made["file"]).read_text(encoding="utf-8").splitlines()
-    return lines[int(number) - 1].strip() if lines else name or "entry"
+    """The statement that an edit hit."""
+    name, _, number = made["program"].instructions[made["edit"][0]].source.rpartition(":")
+    if "labelassign" not in name:
+        return Path(name).name + " (triton's own)"
+    return Path(name).read_text(encoding="utf-8").splitlines()[int(number) - 1].strip()
 
 
 def trial(edits=EDITS):
@@ -195,8 +195,12 @@ def trial(edits=EDITS):
 def page(results):
     """The trial as a page."""
     noticed = [r for r in results if r[1] != "not noticed"]
-    text = f"# Random edits of the emitted code\n\n{len(results)} edits of one instruction each ({TARGET}, triton {TRITON}, "
-    text += f"seed {SEED}), run on the host by `python -m tests.kernels.ptx.trial`: {len(noticed)} noticed.\n"
+    text = f"# Random edits of the emitted code\n\n{len(results)} edits of one instruction each ({TARGET}, "
+    text += f"triton {TRITON}, seed {SEED}),\nrun on the host by `python -m tests.kernels.ptx.trial`: "
+    text += (
+        f"{len(noticed)} noticed.\nEach meets only the one call whose launch it changes; `mov.b32 %r99999, 0` stands "
+    )
+    text += "for an instruction dropped.\n"
     text += "\n| kernel | edits | the machine stops | another answer | not noticed |\n|---|---|---|---|---|\n"
     text += _table(results, lambda made: made["kernel"])
     text += "\n| kind of edit | edits | the machine stops | another answer | not noticed |\n|---|---|---|---|---|\n"
@@ -204,9 +208,9 @@ def page(results):
     text += "\nWhy an edit was not noticed:\n\n| reason | edits |\n|---|---|\n"
     for reason, count in Counter(r[2] for r in results if r[1] == "not noticed").most_common():
         text += f"| {reason} | {count} |\n"
-    text += "\nWhere those lie that ran and whose result is read. Lines about the block's own box (`left`, `top`, `right`,\n"
-    text += "`low`, `touching`) only save work: a box that is too large changes no answer.\n\n"
-    text += "| edits | line of the kernel | first of them |\n|---|---|---|\n"
+    text += "\nWhere those lie that ran and whose result is read. Lines about the block's own box (`left`, `top`,\n"
+    text += "`right`, `low`, `touching`) only save work: a box that is too large changes no answer.\n\n"
+    text += "| edits | line of source | first of them |\n|---|---|---|\n"
     lost = [made for made, how, why in results if how == "not noticed" and why.startswith(("no output", "rounding"))]
     first = {_line(made): made["edit"][2:] for made in reversed(lost)}
     for line, count in Counter(map(_line, lost)).most_common():
