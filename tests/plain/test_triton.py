@@ -140,9 +140,10 @@ def _on_device(t):
     return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device="cuda")
 
 
-def refused(name, *changes):
+def refused(name, *changes, count=None):
     """Why the Triton path does not take a call, with some arguments changed, on fake device tensors."""
     op, args = CALLS[name]
+    args = args[:count]
     with FakeTensorMode():
         args = [_on_device(t) if isinstance(t, torch.Tensor) else t for t in args]
         for place, change in changes:
@@ -154,6 +155,13 @@ def refused(name, *changes):
 @pytest.mark.parametrize("name", CALLS)
 def test_device_tensors_are_taken(name):
     assert refused(name) is None
+
+
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize("name", ["match", "max_iou", "candidates", "settle", "resolve", "complete"])
+def test_the_first_arguments_alone_can_be_asked_about(name):
+    for count in range(1, len(CALLS[name][1])):
+        assert refused(name, count=count) is None
 
 
 @pytest.mark.usefixtures("_device")

@@ -11,9 +11,9 @@ from labelassign.ops import accelerator
 
 
 def refusal(*args: Any) -> str | None:
-    """The sentence for the op's arguments, or only the first of them; None if the path takes them."""
+    """The sentence for the op's arguments, or for only the first of them; None if nothing speaks against them."""
     found = accelerator.refusal(*args)
-    return _refusal(*args) if found is None and len(args) > 1 else found
+    return _refusal(*args) if found is None and len(args) >= 9 else found
 
 
 def _refusal(

@@ -8,6 +8,6 @@ from labelassign.ops import accelerator
 
 
 def refusal(*args: Any) -> str | None:
-    """The sentence for the op's arguments, or only the first of them; None if the path takes them."""
+    """The sentence for the op's arguments, or for only the first of them; None if nothing speaks against them."""
     found = accelerator.refusal(*args)
-    return accelerator.refused_boxes(*args[:6]) if found is None and len(args) > 1 else found
+    return accelerator.refused_boxes(*args[:6]) if found is None and len(args) >= 6 else found

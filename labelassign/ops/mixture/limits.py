@@ -12,7 +12,7 @@ COLUMNS = 1024
 
 
 def refusal(*args: Any) -> str | None:
-    """The sentence for the op's arguments, or only the first of them; None if the path takes them."""
+    """The sentence for the op's arguments, or for only the first of them; None if nothing speaks against them."""
     found = accelerator.refusal(*args)
     if found is not None:
         return found
