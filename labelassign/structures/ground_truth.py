@@ -87,9 +87,11 @@ class GroundTruth(Record):
         extra = total - self.num_rows
         if extra < 0:
             checks.fail("GroundTruth.pad_to", f"total >= {self.num_rows}", total, "Choose a larger bucket.")
-        boxes = torch.cat([self.boxes, self.boxes.new_zeros(extra, 4)])
-        labels = torch.cat([self.labels, self.labels.new_zeros(extra)])
-        ignore = torch.cat([self.ignore, self.ignore.new_zeros(extra)])
+        fields = (self.boxes, self.labels, self.ignore)
+        more = [field.new_zeros(extra, *field.shape[1:]) for field in fields]
+        if self.num_rows:
+            more = [torch.cat(pair) for pair in zip(fields, more, strict=True)]
+        boxes, labels, ignore = more
         return type(self)(boxes, labels, self.offsets, ignore, self.image_sizes)
 
     @classmethod

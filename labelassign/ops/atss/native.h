@@ -235,7 +235,9 @@ int32_t atss(const AtssArguments& a, int threads) {
   read_objects(o, m.box, m.able);
   for (int64_t i = 0; i < o.images; i++)
     for (int64_t g = begin_of(o, i); g < end_of(o, i); g++) s.image[g] = (int32_t)i;
-  spread(workers(threads, (double)(copies * n)), copies, [&](int64_t copy, int) { centre_image(s, copy); });
+  bool any = false;  // without an object nobody asks where priors are
+  for (int64_t g = 0; g < o.rows; g++) any |= s.able[g] != 0;
+  spread(workers(threads, (double)(copies * n)), any ? copies : 0, [&](int64_t copy, int) { centre_image(s, copy); });
   spread(workers(threads, 3000.0 * (double)o.rows), o.rows, [&](int64_t g, int worker) {
     float* far = distance + worker * (a.topk + s.blocks);
     adapt_row(s, g, far + s.blocks, far);

@@ -6,18 +6,28 @@
 namespace LA_SET {
 namespace {
 
-// What one worker needs for one object: a number per prior that it may choose.
-struct Desk {
-  int32_t* prior;
+// A number of every kind for each pair of an object and a prior.
+struct Costs {
   double* box;
   float* bound;     // of the cost from below; infinity for what never takes part
   float* others;
   float* own;       // logit of the object's class
   float* iou;
-  float* cost;
+  float* cost;      // infinity where it is not known yet
+  LA_INLINE bool take(Memory& memory, int64_t pairs) {
+    pairs += kFloats;  // whole registers are read
+    box = memory.take<double>(pairs), bound = memory.take<float>(pairs), others = memory.take<float>(pairs);
+    own = memory.take<float>(pairs), iou = memory.take<float>(pairs), cost = memory.take<float>(pairs);
+    return !memory.failed;
+  }
+};
+// What a worker writes on.
+struct Desk {
   float* row;       // scores of one prior
   float* kept;      // [topk] cheapest costs
   int32_t* place;   // [topk] and whose they are
+  int32_t* prior;   // shared: what one object may choose
+  Costs costs;
 };
 
 struct Proposer {
@@ -30,6 +40,8 @@ struct Proposer {
   int64_t* in_chunk;   // [images, chunks]
   int64_t* start;      // [rows + 1]
   int32_t* list;       // priors by row
+  int32_t* owner;      // and the row
+  Costs costs;         // of that list
   Desk* desk;          // [threads]
 
   Proposer(const CandidateArguments& arguments) : a(arguments), cost(arguments.network, arguments.cost) {}
@@ -43,20 +55,18 @@ LA_INLINE bool prepare(Proposer& p, Memory& memory, int threads) {
   p.in_chunk = memory.zeros<int64_t>(p.a.objects.images * p.m.chunks);
   p.start = memory.zeros<int64_t>(rows + 2);
   p.list = memory.take<int32_t>(total);
+  p.owner = memory.take<int32_t>(total);
   p.desk = memory.take<Desk>(threads);
-  const int64_t k = p.a.topk;
-  const int64_t wide = (n + kFloats) / kFloats * kFloats;
-  auto* doubles = memory.take<double>(n * threads);
-  auto* floats = memory.take<float>((5 * wide + p.cost.padded + k) * threads);
-  auto* ints = memory.take<int32_t>((n + k) * threads);
   if (memory.failed) return false;
   for (int t = 0; t < threads; t++) {
     Desk& d = p.desk[t];
-    d.box = doubles + n * t, d.bound = floats + (5 * wide + p.cost.padded + k) * t;
-    d.others = d.bound + wide, d.own = d.others + wide, d.iou = d.own + wide, d.cost = d.iou + wide;
-    d.row = d.cost + wide, d.kept = d.row + p.cost.padded;
-    d.prior = ints + (n + k) * t, d.place = d.prior + n;
+    d.row = memory.take<float>(p.cost.padded);
+    d.kept = memory.take<float>(p.a.topk), d.place = memory.take<int32_t>(p.a.topk);
+    if (!p.a.shared) continue;
+    d.prior = memory.take<int32_t>(n);
+    d.costs.take(memory, n);
   }
+  if (memory.failed) return false;
   for (int64_t i = 0; i < p.a.objects.images; i++) {
     for (int64_t g = begin_of(p.a.objects, i); g < end_of(p.a.objects, i); g++) p.image[g] = (int32_t)i;
     p.a.refused[i] = 0;
@@ -90,7 +100,7 @@ LA_INLINE void by_row(Proposer& p) {
       for (int64_t i = 0; i < p.in_chunk[t]; i++) {
         const int64_t g = p.chooser[at + i];
         if (pass == 0) p.start[g + 2]++;
-        else p.list[p.start[g + 1]++] = p.chosen[at + i];
+        else p.owner[p.start[g + 1]] = (int32_t)g, p.list[p.start[g + 1]++] = p.chosen[at + i];
       }
     }
     for (int64_t g = 0; pass == 0 && g < p.a.objects.rows; g++) p.start[g + 2] += p.start[g + 1];
@@ -142,40 +152,49 @@ struct Cheapest {
   }
 };
 
-// Costs of the candidates begin..end of object g that can be among its cheapest (all of them for `spread`).
-LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Desk& d, const int32_t* prior, int64_t begin,
-                              int64_t end, int64_t* count) {
-  const int64_t label = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]), base = p.image[g] * p.a.priors.count;
-  const Box target = box_at(p.a.objects.boxes + g * 4);
-  const bool bounds = !p.a.spread && end - begin > p.a.topk;
-  *count = 0;
+// A first look at the pairs begin..end, of the objects `owner` says or all of object g: what has no part in anything,
+// and bounds of costs, or (for `spread`) the costs.
+LA_INLINE void look_at(const Proposer& p, const Costs& d, float* row, const int32_t* owner, int64_t g,
+                       const int32_t* prior, int64_t begin, int64_t end) {
+  const bool bounds = !p.a.spread;
   for (int64_t i = begin; i < end; i++) {
-    const int64_t at = base + prior[i];
-    const Pair pair = p.cost.look(at, target, d.row, bounds);
+    if (owner) g = owner[i];
+    const int64_t at = p.image[g] * p.a.priors.count + prior[i];
+    const int64_t label = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]);
+    const Pair pair = p.cost.look(at, box_at(p.a.objects.boxes + g * 4), row, bounds);
     d.cost[i] = d.bound[i] = kInfinity;
     d.iou[i] = pair.iou, d.box[i] = pair.box, d.others[i] = pair.others, d.own[i] = pair.scores[label];
     if (!pair.usable) continue;
     if (pair.bounded) d.bound[i] = (float)pair.box;
-    else d.bound[i] = d.cost[i] = p.cost.finish(at, pair.box, d.row, label);
-    *count += d.bound[i] < kInfinity;
+    else d.bound[i] = d.cost[i] = p.cost.finish(at, pair.box, row, label);
   }
-  Cheapest seeds = {d.kept, d.place, bounds ? p.a.topk : 0, 0};
   for (int64_t i = begin; bounds && i < end; i += kFloats) {
     float low[kFloats];
     store(low, p.cost.low_cost(load<F>(d.bound + i), load<F>(d.others + i), load<F>(d.own + i)));
-    for (int64_t k = i; k < i + kFloats && k < end; k++) {
+    for (int64_t k = i; k < i + kFloats && k < end; k++)
       if (d.cost[k] == kInfinity && d.bound[k] < kInfinity) d.bound[k] = low[k - i];
-      if (d.bound[k] < kInfinity && seeds.takes(d.bound[k])) seeds.put(d.bound[k], (int32_t)k);
-    }
   }
-  const auto evaluate = [&](int64_t i) { d.cost[i] = p.cost.finish(base + prior[i], d.box[i], d.row, label); };
+}
+
+// The cheapest of the pairs begin..end of object g; only those get an exact cost that can be among them.
+LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Costs& d, const Desk& desk, const int32_t* prior,
+                              int64_t begin, int64_t end, int64_t* count) {
+  const int64_t label = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]), base = p.image[g] * p.a.priors.count;
+  Cheapest seeds = {desk.kept, desk.place, p.a.topk, 0};
+  *count = 0;
+  for (int64_t i = begin; i < end; i++) {
+    if (!(d.bound[i] < kInfinity)) continue;
+    ++*count;
+    if (seeds.takes(d.bound[i])) seeds.put(d.bound[i], (int32_t)i);
+  }
+  const auto evaluate = [&](int64_t i) { d.cost[i] = p.cost.finish(base + prior[i], d.box[i], desk.row, label); };
   // first those of lowest bound: the answer lies near them, so they leave little for the rest to undercut
-  float worst = seeds.held && seeds.held == seeds.room ? 0.0f : kInfinity;
+  float worst = seeds.held == seeds.room ? 0.0f : kInfinity;
   for (int64_t k = 0; k < seeds.held; k++) {
-    if (!finite(d.cost[d.place[k]])) evaluate(d.place[k]);
-    worst = most(worst, d.cost[d.place[k]]);
+    if (!finite(d.cost[desk.place[k]])) evaluate(desk.place[k]);
+    worst = most(worst, d.cost[desk.place[k]]);
   }
-  Cheapest out = {d.kept, d.place, p.a.topk, 0};
+  Cheapest out = {desk.kept, desk.place, p.a.topk, 0};
   for (int64_t i = begin; i < end; i++) {
     const float low = d.bound[i];
     if (low == kInfinity || low > worst || !out.takes(low)) continue;
@@ -185,12 +204,12 @@ LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Desk& d, const
   return out;
 }
 
-LA_INLINE void write_level(const Proposer& p, int64_t g, int64_t level, const Desk& d, const int32_t* prior,
-                           int64_t begin, int64_t end) {
+LA_INLINE void write_level(const Proposer& p, int64_t g, int64_t level, const Costs& d, const Desk& desk,
+                           const int32_t* prior, int64_t begin, int64_t end) {
   const CandidateArguments& a = p.a;
   const int64_t at = g * a.levels + level;
   int64_t count;
-  const Cheapest best = rank_level(p, g, d, prior, begin, end, &count);
+  const Cheapest best = rank_level(p, g, d, desk, prior, begin, end, &count);
   for (int64_t k = 0; k < a.topk; k++) {
     const bool held = k < best.held;
     const int64_t i = held ? best.place[k] : 0;
@@ -218,23 +237,31 @@ LA_INLINE void write_level(const Proposer& p, int64_t g, int64_t level, const De
   a.mean[at] = mean, a.variance[at] = count > 1 ? squares / (double)(count - 1) : 0.0;
 }
 
-LA_INLINE void propose_row(const Proposer& p, int64_t g, const Desk& d) {
+// Object g on levels from..to, its priors and their costs being known.
+LA_INLINE void propose(const Proposer& p, int64_t g, int64_t from, int64_t to, const Costs& d, const Desk& desk,
+                       const int32_t* prior, int64_t n) {
+  int64_t edge = 0, begin = 0;
+  for (int64_t level = 0; level < to; level++) {
+    edge += p.a.sizes[level];
+    int64_t end = begin, far = n;  // the first that lies beyond the level, by halves
+    if (level + 1 == p.a.levels) end = n;
+    while (end < far && level + 1 < p.a.levels) {
+      const int64_t middle = (end + far) / 2;
+      if (prior[middle] < edge) end = middle + 1;
+      else far = middle;
+    }
+    if (level >= from) write_level(p, g, level, d, desk, prior, begin, end);
+    begin = end;
+  }
+}
+
+LA_INLINE void explain_row(const Proposer& p, int64_t g, int64_t n) {
   const CandidateArguments& a = p.a;
-  const int32_t* prior = a.shared ? d.prior : p.list + p.start[g];
-  const int64_t n = a.shared ? members(p, g, d.prior) : p.start[g + 1] - p.start[g];
   const float best = bits_float(p.m.best[g]);
   const bool reached = p.m.first_prior[p.image[g]] >= 0;
   const bool wants = (best > 0 || (a.claims.zero_rescues && reached)) && a.claims.rescue != kOff;
   const bool loser = !a.shared && (best >= (float)a.pos_iou || wants);
   a.reason[g] = n ? kRejected : loser ? kLost : kNoCandidate;
-  int64_t from = 0, edge = 0;
-  for (int64_t level = 0; level < a.levels; level++) {
-    edge += a.sizes[level];
-    int64_t to = from;
-    while (to < n && (prior[to] < edge || level + 1 == a.levels)) to++;
-    write_level(p, g, level, d, prior, from, to);
-    from = to;
-  }
 }
 
 int32_t candidates(const CandidateArguments& a, int threads) {
@@ -245,12 +272,33 @@ int32_t candidates(const CandidateArguments& a, int threads) {
   const int64_t chunks = p.m.chunks, tasks = a.objects.images * chunks;
   const int few = matching(threads, a.priors, a.objects);
   spread(few, tasks, [&](int64_t t, int) { match_chunk(p.m, t / chunks, t % chunks); });
-  if (!a.shared) {
-    spread(few, tasks, [&](int64_t t, int) { own_chunk(p, t / chunks, t % chunks); });
-    by_row(p);
+  if (a.shared) {
+    spread(threads, a.objects.rows, [&](int64_t g, int worker) {
+      const Desk& desk = p.desk[worker];
+      const int64_t n = members(p, g, desk.prior);
+      explain_row(p, g, n);
+      look_at(p, desk.costs, desk.row, nullptr, g, desk.prior, 0, n);
+      propose(p, g, 0, a.levels, desk.costs, desk, desk.prior, n);
+    });
+    return kDone;
   }
-  const double pairs = a.shared ? 1e9 : (double)p.start[a.objects.rows];
-  spread(workers(threads, pairs * 100), a.objects.rows, [&](int64_t g, int worker) { propose_row(p, g, p.desk[worker]); });
+  spread(few, tasks, [&](int64_t t, int) { own_chunk(p, t / chunks, t % chunks); });
+  by_row(p);
+  // pairs in even portions, whosever they are: one large object may have most of them
+  const int64_t pairs = p.start[a.objects.rows];
+  constexpr int64_t kPortion = 64;
+  if (!p.costs.take(memory, pairs)) return kNoMemory;
+  spread(workers(threads, (double)pairs * 100), (pairs + kPortion - 1) / kPortion, [&](int64_t t, int worker) {
+    const int64_t end = (t + 1) * kPortion < pairs ? (t + 1) * kPortion : pairs;
+    look_at(p, p.costs, p.desk[worker].row, p.owner, 0, p.list, t * kPortion, end);
+  });
+  spread(workers(threads, (double)pairs * 20), a.objects.rows * a.levels, [&](int64_t t, int worker) {
+    const int64_t g = t / a.levels, level = t % a.levels, at = p.start[g], n = p.start[g + 1] - at;
+    const Costs& c = p.costs;
+    const Costs own = {c.box + at, c.bound + at, c.others + at, c.own + at, c.iou + at, c.cost + at};
+    if (level == 0) explain_row(p, g, n);
+    propose(p, g, level, level + 1, own, p.desk[worker], p.list + at, n);
+  });
   return kDone;
 }
 

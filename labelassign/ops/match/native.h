@@ -72,6 +72,7 @@ struct Matcher {
   Box* box;            // [rows], tame
   uint8_t* able;       // [rows]
   int32_t* first_row;  // [images], the first able one or -1
+  uint8_t* blank;      // [images], no row has any area: nothing overlaps anything
   int32_t* first_prior;  // [images], the first valid one or -1
   uint32_t* best;      // [rows], bits of the best overlap
   float* peak;         // [rows, chunks], the best overlap inside the chunk
@@ -94,6 +95,7 @@ LA_INLINE bool make_matcher(Matcher& m, const Priors& p, const Objects& o, Memor
   m.box = memory.take<Box>(o.rows);
   m.able = memory.take<uint8_t>(o.rows);
   m.first_row = memory.take<int32_t>(o.images);
+  m.blank = memory.take<uint8_t>(o.images);
   m.first_prior = memory.take<int32_t>(o.images);
   m.best = memory.zeros<uint32_t>(o.rows);
   m.peak = memory.take<float>(o.rows * m.chunks);
@@ -103,8 +105,11 @@ LA_INLINE bool make_matcher(Matcher& m, const Priors& p, const Objects& o, Memor
   read_objects(o, m.box, m.able);
   for (int64_t i = 0; i < o.images; i++) {
     m.first_row[i] = m.first_prior[i] = -1;
-    for (int64_t g = end_of(o, i) - 1; g >= begin_of(o, i); g--)
+    m.blank[i] = 1;
+    for (int64_t g = end_of(o, i) - 1; g >= begin_of(o, i); g--) {
       if (m.able[g]) m.first_row[i] = (int32_t)g;
+      if (m.box[g].x2 > m.box[g].x1 && m.box[g].y2 > m.box[g].y1) m.blank[i] = 0;
+    }
     for (int64_t n = 0; n < p.count && m.first_prior[i] < 0; n++)
       if (!p.valid || p.valid[i * p.count + n]) m.first_prior[i] = (int32_t)n;
   }
@@ -114,7 +119,7 @@ LA_INLINE bool make_matcher(Matcher& m, const Priors& p, const Objects& o, Memor
 // Best overlap and row of every prior of a chunk, and the objects' best ones inside it.
 LA_INLINE void match_chunk(const Matcher& m, int64_t image, int64_t chunk) {
   Chunk c;
-  load_chunk(c, m.priors, image, chunk);
+  if (!m.blank[image]) load_chunk(c, m.priors, image, chunk);
   float best[kChunk];
   int32_t row[kChunk];
   const int32_t first = m.first_row[image];
@@ -123,7 +128,7 @@ LA_INLINE void match_chunk(const Matcher& m, int64_t image, int64_t chunk) {
     const Box b = m.box[g];
     float* peak = m.peak + g * m.chunks + chunk;
     *peak = 0.0f;
-    if (!touches(c.whole, b)) continue;
+    if (m.blank[image] || !touches(c.whole, b)) continue;
     F most = all(0.0f);
     const I number = all((int32_t)g);
     const bool able = m.able[g];
@@ -143,9 +148,10 @@ LA_INLINE void match_chunk(const Matcher& m, int64_t image, int64_t chunk) {
     *peak = largest(most);
     if (*peak > 0.0f) raise_to(m.best + g, float_bits(*peak));
   }
-  const int64_t at = image * m.priors.count + c.begin;
-  std::memcpy(m.iou + at, best, (size_t)c.count * 4), std::memcpy(m.row + at, row, (size_t)c.count * 4);
-  for (int64_t i = 0; m.priors.valid && i < c.count; i++)
+  const int64_t begin = chunk * kChunk, at = image * m.priors.count + begin, left = m.priors.count - begin;
+  const int64_t count = left < kChunk ? left : kChunk;
+  std::memcpy(m.iou + at, best, (size_t)count * 4), std::memcpy(m.row + at, row, (size_t)count * 4);
+  for (int64_t i = 0; m.priors.valid && i < count; i++)
     if (!m.priors.valid[at + i]) m.iou[at + i] = 0.0f, m.row[at + i] = -1;
 }
 
