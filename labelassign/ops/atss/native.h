@@ -1,6 +1,7 @@
 // Nearest priors of every object on every level, the threshold over their overlaps, and who wins a prior.
 #pragma once
 #include "../match/native.h"
+#include "../native/shortlist.h"
 
 namespace LA_SET {
 namespace {
@@ -13,26 +14,6 @@ struct Centres {
   const float* y;
   const float* block;  // their sides x1, y1, x2, y2, [4, blocks] with whole registers
 };
-struct Nearest {
-  float* distance;
-  int32_t* prior;
-  int64_t room, held;
-  LA_INLINE float worst() const { return held < room ? kInfinity : distance[held - 1]; }
-  // priors come in any order; of equal distances the lower one goes first
-  LA_INLINE void put(float d, int32_t n) {
-    int64_t i = held;
-    if (held == room) {
-      if (d > distance[i - 1] || (d == distance[i - 1] && n > prior[i - 1])) return;
-      i--;
-    } else {
-      held++;
-    }
-    for (; i > 0 && (distance[i - 1] > d || (distance[i - 1] == d && prior[i - 1] > n)); i--)
-      distance[i] = distance[i - 1], prior[i] = prior[i - 1];
-    distance[i] = d, prior[i] = n;
-  }
-};
-
 // Squared distances from a point to boxes of points: rounding is monotone, so no centre inside comes out nearer.
 LA_INLINE F nearest_possible(const float* block, int64_t stride, float x, float y) {
   const F none = all(0.0f), px = all(x), py = all(y);
@@ -41,7 +22,7 @@ LA_INLINE F nearest_possible(const float* block, int64_t stride, float x, float 
   return dx * dx + dy * dy;
 }
 
-LA_INLINE void visit(const Centres& c, int64_t from, int64_t to, float x, float y, Nearest& best) {
+LA_INLINE void visit(const Centres& c, int64_t from, int64_t to, float x, float y, Shortlist& best) {
   for (int64_t i = from; i < to; i += kFloats) {
     const F dx = load<F>(c.x + i) - all(x), dy = load<F>(c.y + i) - all(y), d = dx * dx + dy * dy;
     uint32_t near = lanes(best.worst() < kInfinity ? at_most(d, all(best.worst())) : d < all(kInfinity));
@@ -57,7 +38,7 @@ LA_INLINE void visit(const Centres& c, int64_t from, int64_t to, float x, float 
 }
 
 // The first block, from its nearest prior outwards: on a grid distances rise that way, and nothing has to make room.
-LA_INLINE void visit_first(const Centres& c, int64_t from, int64_t to, float x, float y, Nearest& best) {
+LA_INLINE void visit_first(const Centres& c, int64_t from, int64_t to, float x, float y, Shortlist& best) {
   float d[kSpot + kFloats];
   F low = all(kInfinity);
   const int64_t count = to - from;
@@ -143,7 +124,7 @@ LA_INLINE void centre_image(const Adaptive& s, int64_t copy) {
 
 // The nearest of one level, those blocks first that may hold them.
 LA_INLINE void nearest_level(const Centres& c, int64_t stride, int64_t begin, int64_t end, float x, float y, float* far,
-                             Nearest& best) {
+                             Shortlist& best) {
   const int64_t blocks = blocks_of(end - begin);
   F low = all(kInfinity);
   for (int64_t k = 0; k < blocks; k += kFloats) {
@@ -195,7 +176,7 @@ LA_INLINE void adapt_row(const Adaptive& s, int64_t g, float* distance, float* f
   Centres c = {s.x + copy * s.stride, s.y + copy * s.stride, s.block + copy * 4 * s.blocks};
   int64_t begin = 0, found = 0;
   for (int64_t level = 0; s.able[g] && level < a.levels; level++) {
-    Nearest best = {distance, prior + found, a.topk, 0};
+    Shortlist best = {distance, prior + found, a.topk, 0};
     nearest_level(c, s.blocks, begin, begin + a.sizes[level], x, y, far, best);
     found += best.held;
     c.block += blocks_of(a.sizes[level]);

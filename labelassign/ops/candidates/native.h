@@ -1,6 +1,7 @@
 // Candidates of every object: who may choose which prior, what that costs, and the cheapest of every level.
 #pragma once
 #include "../match/native.h"
+#include "../native/shortlist.h"
 #include "focal.h"
 
 namespace LA_SET {
@@ -132,26 +133,6 @@ LA_INLINE int64_t members(const Proposer& p, int64_t g, int32_t* out) {
   return found;
 }
 
-// The cheapest so far: by cost, then by place.
-struct Cheapest {
-  float* cost;
-  int32_t* place;
-  int64_t room, held;
-  LA_INLINE bool takes(float c) const { return held < room || c <= cost[held - 1]; }
-  LA_INLINE void put(float c, int32_t at) {
-    int64_t i = held;
-    if (held == room) {
-      if (c > cost[i - 1] || (c == cost[i - 1] && at > place[i - 1])) return;
-      i--;
-    } else {
-      held++;
-    }
-    for (; i > 0 && (cost[i - 1] > c || (cost[i - 1] == c && place[i - 1] > at)); i--)
-      cost[i] = cost[i - 1], place[i] = place[i - 1];
-    cost[i] = c, place[i] = at;
-  }
-};
-
 // A first look at the pairs begin..end, of the objects `owner` says or all of object g: what has no part in anything,
 // and bounds of costs, or (for `spread`) the costs.
 LA_INLINE void look_at(const Proposer& p, const Costs& d, float* row, const int32_t* owner, int64_t g,
@@ -177,10 +158,10 @@ LA_INLINE void look_at(const Proposer& p, const Costs& d, float* row, const int3
 }
 
 // The cheapest of the pairs begin..end of object g; only those get an exact cost that can be among them.
-LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Costs& d, const Desk& desk, const int32_t* prior,
+LA_INLINE Shortlist rank_level(const Proposer& p, int64_t g, const Costs& d, const Desk& desk, const int32_t* prior,
                               int64_t begin, int64_t end, int64_t* count) {
   const int64_t label = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]), base = p.image[g] * p.a.priors.count;
-  Cheapest seeds = {desk.kept, desk.place, p.a.topk, 0};
+  Shortlist seeds = {desk.kept, desk.place, p.a.topk, 0};
   *count = 0;
   for (int64_t i = begin; i < end; i++) {
     if (!(d.bound[i] < kInfinity)) continue;
@@ -194,7 +175,7 @@ LA_INLINE Cheapest rank_level(const Proposer& p, int64_t g, const Costs& d, cons
     if (!finite(d.cost[desk.place[k]])) evaluate(desk.place[k]);
     worst = most(worst, d.cost[desk.place[k]]);
   }
-  Cheapest out = {desk.kept, desk.place, p.a.topk, 0};
+  Shortlist out = {desk.kept, desk.place, p.a.topk, 0};
   for (int64_t i = begin; i < end; i++) {
     const float low = d.bound[i];
     if (low == kInfinity || low > worst || !out.takes(low)) continue;
@@ -209,12 +190,12 @@ LA_INLINE void write_level(const Proposer& p, int64_t g, int64_t level, const Co
   const CandidateArguments& a = p.a;
   const int64_t at = g * a.levels + level;
   int64_t count;
-  const Cheapest best = rank_level(p, g, d, desk, prior, begin, end, &count);
+  const Shortlist best = rank_level(p, g, d, desk, prior, begin, end, &count);
   for (int64_t k = 0; k < a.topk; k++) {
     const bool held = k < best.held;
     const int64_t i = held ? best.place[k] : 0;
     a.prior[at * a.topk + k] = held ? prior[i] : -1;
-    a.costs[at * a.topk + k] = held ? best.cost[k] : kInfinity;
+    a.costs[at * a.topk + k] = held ? best.key[k] : kInfinity;
     a.iou[at * a.topk + k] = held ? d.iou[i] : 0.0f;
   }
   a.count[at] = count, a.mean[at] = 0, a.variance[at] = 0;

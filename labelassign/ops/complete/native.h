@@ -37,7 +37,7 @@ int32_t complete(const CompleteArguments& a, int threads) {
     const float share = (float)a.ignore_iof;
     for (int64_t g = 0; a.ignore_iof >= 0 && g < o.offsets[o.images]; g++) {
       const Box r = box_at(o.boxes + g * 4);
-      if (!o.ignore[g] || !finite(r) || !(r.x2 >= r.x1 && r.y2 >= r.y1) || o.labels[g] < 0) continue;
+      if (!o.ignore[g] || !formed(r) || o.labels[g] < 0) continue;
       int64_t image = 0;
       while (g >= o.offsets[image + 1]) image++;
       int64_t from = image * n, to = from + n;
@@ -58,11 +58,9 @@ int32_t complete(const CompleteArguments& a, int threads) {
       if (a.index[i] >= 0) __atomic_store_n(owns + a.index[i], (uint8_t)1, __ATOMIC_RELAXED);
   });
   for (int64_t g = 0; g < o.rows; g++) {
-    const Box b = box_at(o.boxes + g * 4);
-    const int64_t label = o.labels[g], given = a.reason_in[g];
-    const bool formed = finite(b) && b.x2 >= b.x1 && b.y2 >= b.y1 && label >= 0 && (o.classes < 0 || label < o.classes);
+    const int64_t given = a.reason_in[g];
     int64_t reason = owns[g] ? (given == kRescued ? kRescued : kFine) : given == kFine || given == kRescued ? kLost : given;
-    if (!formed) reason = kInvalid;
+    if (!formed(o, g)) reason = kInvalid;
     if (o.ignore[g]) reason = kIgnored;
     if (g >= o.offsets[o.images]) reason = kPadding;
     a.reason[g] = (int8_t)reason;

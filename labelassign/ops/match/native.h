@@ -80,13 +80,15 @@ struct Matcher {
   int32_t* row;        // [images, priors], -1: none
 };
 
+// a box and a label that make sense
+LA_INLINE bool formed(const Objects& o, int64_t g) {
+  const int64_t label = o.labels[g];
+  return formed(box_at(o.boxes + g * 4)) && label >= 0 && (o.classes < 0 || label < o.classes);
+}
 LA_INLINE void read_objects(const Objects& o, Box* box, uint8_t* able) {
   for (int64_t g = 0; g < o.rows; g++) {
-    const Box b = box_at(o.boxes + g * 4);
-    const int64_t label = o.labels[g];
-    box[g] = tame(b);
-    able[g] = g < o.offsets[o.images] && !o.ignore[g] && finite(b) && b.x2 >= b.x1 && b.y2 >= b.y1 && label >= 0 &&
-              (o.classes < 0 || label < o.classes);
+    box[g] = tame(box_at(o.boxes + g * 4));
+    able[g] = g < o.offsets[o.images] && !o.ignore[g] && formed(o, g);
   }
 }
 

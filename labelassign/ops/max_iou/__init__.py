@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from labelassign.ops.accelerator import lazily
 from labelassign.ops.dispatch import Op
 from labelassign.ops.max_iou import limits, native
 from labelassign.ops.max_iou.reference import max_iou as _reference
-from labelassign.ops.objects import OBJECTS
+from labelassign.ops.objects import OBJECTS, fake_answer
 
 __all__ = ["max_iou"]
-
-
-def _fake(
-    prior_boxes: Tensor,
-    valid: Tensor | None,
-    gt_boxes: Tensor,
-    gt_labels: Tensor,
-    offsets: Tensor,
-    ignore: Tensor,
-    *rules: object,
-) -> tuple[Tensor, Tensor, Tensor]:
-    index = offsets.new_empty(offsets.shape[0] - 1, prior_boxes.shape[-2])
-    return index, index.float(), ignore.char()
 
 
 max_iou = Op(
@@ -31,7 +16,7 @@ max_iou = Op(
     f"(Tensor prior_boxes, Tensor? valid, {OBJECTS}, float pos_iou, float lo, float hi, int rescue, float min_iou, "
     "bool zero_rescues, bool all_ties, bool claims_take) -> (Tensor, Tensor, Tensor)",
     _reference,
-    _fake,
+    fake_answer,
     {"triton": (lazily("max_iou", "max_iou"), limits.refusal), "native": (native.max_iou, native.refusal)},
 ).register()
 """The whole of `MaxIoU`: object of every prior `[B, N]`, best overlap `[B, N]`, and the reason of each row `[G]`.

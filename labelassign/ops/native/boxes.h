@@ -15,6 +15,8 @@ struct Box { float x1, y1, x2, y2; };
 
 LA_INLINE Box box_at(const float* p) { return {p[0], p[1], p[2], p[3]}; }
 LA_INLINE bool finite(Box b) { return finite(b.x1) & finite(b.y1) & finite(b.x2) & finite(b.y2); }
+// corners that are numbers and in order
+LA_INLINE bool formed(Box b) { return finite(b) && b.x2 >= b.x1 && b.y2 >= b.y1; }
 LA_INLINE float area(Box b) { return (b.x2 - b.x1) * (b.y2 - b.y1); }
 // overlaps of what is tame are numbers
 LA_INLINE Box tame(Box b) {
