@@ -81,7 +81,7 @@ class Assigner(ABC):
         teacher: Predictions | None,
         step: int | Tensor | None,
     ) -> Draft:
-        """The method itself. `gt` has at least one row; rows may be padding, ignored or invalid (`usable_rows`)."""
+        """The method itself. `gt` has a row at least; rows may be padding, ignored or not `well_formed`."""
 
     @final
     def _complete(

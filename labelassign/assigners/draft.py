@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from labelassign.structures import GroundTruth, Predictions, rows
-
 
 @dataclass(frozen=True)
 class Draft:
@@ -35,9 +33,3 @@ class Draft:
     # not `dict[str, Tensor]`: torch.compile cannot call that alias
     diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
     row_diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
-
-
-def usable_rows(gt: GroundTruth, predictions: Predictions | None = None) -> Tensor:
-    """Rows that may own priors `[G]`: not padding, not ignored, well formed."""
-    classes = None if predictions is None else predictions.num_classes
-    return rows.usable(gt.boxes, gt.labels, gt.offsets, gt.ignore, classes)
