@@ -73,5 +73,5 @@ class ATSS(Assigner):
         step: int | Tensor | None,
     ) -> Draft:
         topk = self.topk * (priors.per_cell if self.times_per_cell else 1)
-        where = (priors.boxes, priors.valid, *objects(gt, predictions))
-        return Draft(*atss(*where, list(priors.level_sizes), topk, self.keep_single, float(self.margin)))
+        where = (priors.boxes, priors.valid, *objects(gt, predictions), list(priors.level_sizes))
+        return Draft.completed(atss(*where, topk, self.keep_single, float(self.margin), self._ignored_share))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -70,7 +71,9 @@ class Assigner(ABC):
             # a batch without any object runs like any other, on one row of padding
             padded = gt if rows else gt.pad_to(1)
             draft = self._assign(priors, padded, predictions, teacher, step)
-            return self._complete(draft, priors, padded, rows, predictions or teacher)
+            if draft.weights is None:
+                draft = self._complete(draft, priors, padded, predictions or teacher)
+            return _assignment(draft, gt, rows)
 
     @abstractmethod
     def _assign(
@@ -83,25 +86,36 @@ class Assigner(ABC):
     ) -> Draft:
         """The method itself. `gt` has a row at least; rows may be padding, ignored or not `well_formed`."""
 
+    @property
+    def _ignored_share(self) -> float:
+        """`ignore_iof` as the ops take it: negative is no such rule."""
+        return -1.0 if self.ignore_iof is None else float(self.ignore_iof)
+
     @final
-    def _complete(
-        self, draft: Draft, priors: Priors, gt: GroundTruth, rows: int, predictions: Predictions | None
-    ) -> Assignment:
+    def _complete(self, draft: Draft, priors: Priors, gt: GroundTruth, predictions: Predictions | None) -> Draft:
+        """Ignored regions, invalid priors, weights and the final reasons."""
         # queries have no place of their own: what they predict stands for it
         seen = predictions.boxes if priors.kind == "queries" and predictions is not None else priors.boxes
-        share = -1.0 if self.ignore_iof is None else float(self.ignore_iof)
         given = (draft.gt_index, draft.reason, draft.cls_target, seen, priors.valid)
-        index, target, cls_weight, loc_weight, reason = complete(*given, *objects(gt, predictions), share)
-        return Assignment(
-            gt_index=index,
-            quality=draft.quality,
-            cls_target=target,
-            cls_weight=cls_weight,
-            loc_weight=loc_weight,
-            reason=_own(reason, rows),
-            offsets=gt.offsets.clone(),
-            diagnostics={**draft.diagnostics, **{k: _own(v, rows) for k, v in draft.row_diagnostics.items()}},
-        )
+        index, *rest = complete(*given, *objects(gt, predictions), self._ignored_share)
+        done = Draft.completed((index, draft.quality, *rest))
+        return replace(done, diagnostics=draft.diagnostics, row_diagnostics=draft.row_diagnostics)
+
+
+def _assignment(draft: Draft, gt: GroundTruth, rows: int) -> Assignment:
+    assert draft.weights is not None
+    assert draft.cls_target is not None
+    cls_weight, loc_weight = draft.weights
+    return Assignment(
+        gt_index=draft.gt_index,
+        quality=draft.quality,
+        cls_target=draft.cls_target,
+        cls_weight=cls_weight,
+        loc_weight=loc_weight,
+        reason=_own(draft.reason, rows),
+        offsets=gt.offsets.clone(),
+        diagnostics={**draft.diagnostics, **{k: _own(v, rows) for k, v in draft.row_diagnostics.items()}},
+    )
 
 
 def _own(values: Tensor, rows: int) -> Tensor:

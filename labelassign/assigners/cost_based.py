@@ -76,7 +76,11 @@ class CostAssigner(Assigner):
         step: int | Tensor | None,
     ) -> Draft:
         assert predictions is not None
-        return self._finish(priors, gt, self._propose(priors, gt, predictions, moments=False), predictions)
+        return self._alone(priors, gt, predictions, predictions)
+
+    def _alone(self, priors: Priors, gt: GroundTruth, deciding: Predictions, targets: Predictions | None) -> Draft:
+        """One network's candidates decide; `targets` give the soft targets. One op may do all of it faster."""
+        return self._finish(priors, gt, self._propose(priors, gt, deciding, moments=False), targets)
 
     @final
     def _finish(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from torch import Tensor
 
@@ -19,6 +20,7 @@ class Draft:
         cls_target: soft scores of positives `[B, N]`; None means 1.
         diagnostics: named tensors.
         row_diagnostics: named tensors with one entry per ground truth, `[G, ...]`.
+        weights: cls_weight and loc_weight `[B, N]` of a draft that an op has completed already; None: the base does it.
 
     Example:
         >>> nothing = torch.full((2, 400), la.BACKGROUND)
@@ -33,3 +35,10 @@ class Draft:
     # not `dict[str, Tensor]`: torch.compile cannot call that alias
     diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
     row_diagnostics: Mapping[str, Tensor] = field(default_factory=lambda: {})
+    weights: tuple[Tensor, Tensor] | None = None
+
+    @classmethod
+    def completed(cls, answer: Sequence[Tensor], **diagnostics: Mapping[str, Tensor]) -> Self:
+        """From what an op of a whole method gives: index, quality, target, both weights, reason."""
+        index, quality, target, cls_weight, loc_weight, reason = answer
+        return cls(index, quality, reason, target, **diagnostics, weights=(cls_weight, loc_weight))

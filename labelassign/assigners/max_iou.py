@@ -127,4 +127,4 @@ class MaxIoU(Assigner):
         rescue = RESCUE_OFF if self.low_quality == "off" else rescue
         rules = (rescue, float(self.min_pos_iou), self.zero_rescues, self.all_ties, self.low_quality == "force_gt")
         where = (priors.boxes, priors.valid, *objects(gt, predictions))
-        return Draft(*max_iou(*where, float(self.pos_iou), *self._negatives, *rules))
+        return Draft.completed(max_iou(*where, float(self.pos_iou), *self._negatives, *rules, self._ignored_share))

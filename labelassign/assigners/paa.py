@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.cost_based import CostAssigner, Decision
+from labelassign.assigners.draft import Draft
 from labelassign.costs import FocalIoU
 from labelassign.mixture import Mixture, Separation
 from labelassign.ops.candidates import candidates
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
 from labelassign.ops.mixture import settle
 from labelassign.ops.objects import objects
+from labelassign.ops.paa import paa
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
 
 _RESCUES = {"off": RESCUE_OFF, "force_gt": RESCUE_HIGHEST, "restore_argmax": RESCUE_HIGHEST}
@@ -91,13 +93,25 @@ class PAA(CostAssigner):
         cost, loose = FocalIoU(generalized=True), Separation(prefix="interleaved")
         return cls(low_quality="restore_argmax", zero_rescues=True, cost=cost, separation=loose, ignore_iof=None)
 
+    def _alone(self, priors: Priors, gt: GroundTruth, deciding: Predictions, targets: Predictions | None) -> Draft:
+        """All in one op, unless a subclass changes a step, or priors are seen where the network predicts them."""
+        if type(self) is not PAA or priors.kind == "queries":
+            return super()._alone(priors, gt, deciding, targets)
+        rules = (*self._rules(deciding), *self.mixture.options, *self.separation.options, self._ignored_share)
+        *answer, non_finite, steps, converged = paa(*_where(priors, gt, deciding), self.topk, *rules)
+        rows = {"mixture_steps": steps, "converged": converged}
+        return Draft.completed(answer, diagnostics={"non_finite": non_finite}, row_diagnostics=rows)
+
     def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions, moments: bool = True) -> Candidates:
         """Candidates by prior overlap, then the `topk` of lowest cost on each level."""
+        cut = (self.topk, 0, moments)
+        return Candidates(*candidates(*_where(priors, gt, predictions), *cut, *self._rules(predictions)))
+
+    def _rules(self, predictions: Predictions) -> tuple[Any, ...]:
+        """Who may choose which prior, and what that costs."""
         rescue = RESCUE_LAST if self.last_row_wins and self.low_quality == "force_gt" else _RESCUES[self.low_quality]
-        where = (priors.boxes, priors.valid, *objects(gt, predictions), predictions.scores, predictions.boxes)
-        rules = (float(self.pos_iou), rescue, self.zero_rescues, self.low_quality == "force_gt")
-        cut = (list(priors.level_sizes), self.topk, 0, moments)
-        return Candidates(*candidates(*where, *cut, *rules, self.shared == "overlap", *self.cost.terms(predictions)))
+        claims = (float(self.pos_iou), rescue, self.zero_rescues, self.low_quality == "force_gt")
+        return *claims, self.shared == "overlap", *self.cost.terms(predictions)
 
     def _pairs(
         self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor
@@ -110,3 +124,8 @@ class PAA(CostAssigner):
         options = (*self.mixture.options, *self.separation.options)
         state, steps, converged = settle(candidates.cost.flatten(1), *options)
         return Decision(state.view_as(candidates.cost), {"mixture_steps": steps, "converged": converged})
+
+
+def _where(priors: Priors, gt: GroundTruth, predictions: Predictions) -> tuple[Any, ...]:
+    given = (priors.boxes, priors.valid, *objects(gt, predictions), predictions.scores, predictions.boxes)
+    return *given, list(priors.level_sizes)

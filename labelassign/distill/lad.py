@@ -69,5 +69,4 @@ class LAD(Assigner):
         step: int | Tensor | None,
     ) -> Draft:
         assert teacher is not None
-        candidates = self.assigner._propose(priors, gt, teacher, moments=False)
-        return self.assigner._finish(priors, gt, candidates, teacher if self.targets == "teacher" else predictions)
+        return self.assigner._alone(priors, gt, teacher, teacher if self.targets == "teacher" else predictions)

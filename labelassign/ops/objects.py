@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from labelassign.structures import GroundTruth, Predictions, rows
@@ -39,7 +40,7 @@ def fake_answer(
     offsets: Tensor,
     ignore: Tensor,
     *rules: object,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The shapes of a whole method's answer: object and quality of every prior `[B, N]`, reason of each row `[G]`."""
+) -> tuple[Tensor, ...]:
+    """The shapes of a whole method's answer: five tensors `[B, N]`, the first int64, and the reasons `[G]`."""
     index = offsets.new_empty(offsets.shape[0] - 1, prior_boxes.shape[-2])
-    return index, index.float(), ignore.char()
+    return index, *(torch.empty_like(index, dtype=torch.float32) for _ in range(4)), ignore.char()

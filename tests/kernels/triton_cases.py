@@ -114,31 +114,58 @@ def candidate_calls():
     }
 
 
-def overlap_calls():
+def _overlapping():
+    """Priors shared, own and tied; which are valid; objects, and those of the tied priors."""
     priors, gt = grid(), _spoiled_objects(ground_truth(COUNTS))
     some = torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8
     some[2] = False
     own = priors.boxes + torch.arange(3.0)[:, None, None]
     tied, same = _tied()[0].boxes, _tied()[1]
+    return priors.boxes, own, tied, some, gt, same
+
+
+def match_calls():
+    shared, own, tied, some, gt, same = _overlapping()
     return {
-        "match": ("match", (priors.boxes, None, *objects(gt), RESCUE_OFF, 0.0, False, True)),
+        "match": ("match", (shared, None, *objects(gt), RESCUE_OFF, 0.0, False, True)),
         "match, highest": ("match", (own, some, *objects(gt), RESCUE_HIGHEST, 0.2, False, True)),
-        "match, last": ("match", (priors.boxes, some, *objects(gt), RESCUE_LAST, 0.0, True, False)),
+        "match, last": ("match", (shared, some, *objects(gt), RESCUE_LAST, 0.0, True, False)),
         "match, ties": ("match", (tied, None, *objects(same), RESCUE_HIGHEST, 0.0, True, True)),
         "match, first": ("match", (tied, None, *objects(same), RESCUE_HIGHEST, 0.0, True, False)),
+    }
+
+
+def max_iou_calls():
+    shared, own, tied, some, gt, same = _overlapping()
+    return {
         "max_iou": (
             "max_iou",
-            (priors.boxes, None, *objects(gt), 0.5, 0.0, 0.4, RESCUE_HIGHEST, 0.1, False, True, True),
+            (shared, None, *objects(gt), 0.5, 0.0, 0.4, RESCUE_HIGHEST, 0.1, False, True, True, 0.5),
         ),
-        "max_iou, no rescue": ("max_iou", (own, some, *objects(gt), 0.5, 0.0, 0.5, RESCUE_OFF, 0.0, False, True, True)),
+        "max_iou, no rescue": (
+            "max_iou",
+            (own, some, *objects(gt), 0.5, 0.0, 0.5, RESCUE_OFF, 0.0, False, True, True, -1.0),
+        ),
         "max_iou, argmax": (
             "max_iou",
-            (tied, None, *objects(same), 0.7, 0.0, 0.3, RESCUE_HIGHEST, 0.0, True, True, False),
+            (tied, None, *objects(same), 0.7, 0.0, 0.3, RESCUE_HIGHEST, 0.0, True, True, False, -1.0),
         ),
-        "max_iou, interval": ("max_iou", (own, None, *objects(gt), 0.5, 0.2, 0.4, RESCUE_OFF, 0.0, False, True, True)),
-        "max_iou, edge": ("max_iou", (tied, None, *objects(same), 1.5, 0.0, 1.0, RESCUE_OFF, 0.0, False, True, True)),
-        "max_iou, last": ("max_iou", (tied, None, *objects(same), 0.7, 0.0, 0.3, RESCUE_LAST, 0.0, False, True, True)),
-        "max_iou, first": ("max_iou", (own, some, *objects(gt), 0.5, 0.0, 0.5, RESCUE_LAST, 0.0, True, False, True)),
+        "max_iou, interval": (
+            "max_iou",
+            (own, None, *objects(gt), 0.5, 0.2, 0.4, RESCUE_OFF, 0.0, False, True, True, -1.0),
+        ),
+        "max_iou, edge": (
+            "max_iou",
+            (tied, None, *objects(same), 1.5, 0.0, 1.0, RESCUE_OFF, 0.0, False, True, True, -1.0),
+        ),
+        "max_iou, last": (
+            "max_iou",
+            (tied, None, *objects(same), 0.7, 0.0, 0.3, RESCUE_LAST, 0.0, False, True, True, -1.0),
+        ),
+        "max_iou, first": (
+            "max_iou",
+            (own, some, *objects(gt), 0.5, 0.0, 0.5, RESCUE_LAST, 0.0, True, False, True, 0.5),
+        ),
     }
 
 
@@ -190,4 +217,4 @@ def completion_calls():
 
 def calls():
     """Op and arguments of each call, by its name."""
-    return {**overlap_calls(), **candidate_calls(), **decision_calls(), **completion_calls()}
+    return {**match_calls(), **max_iou_calls(), **candidate_calls(), **decision_calls(), **completion_calls()}

@@ -41,9 +41,9 @@ def test_every_op_has_been_under_the_guard():
     seen = set()
     with FakeTensorMode():
         priors, gt, p = inputs()
-        for assigner in (la.MaxIoU(), la.ATSS(), la.PAA()):
+        for assigner in (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA())):
             with SyncGuard() as guard:
-                assigner(priors, gt, p)
+                assigner(priors, gt, p, teacher=p)
             seen |= guard.ops
         with SyncGuard() as guard:
             la.PAA()._pairs(priors, gt, p, gt.labels, gt.labels)

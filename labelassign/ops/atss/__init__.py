@@ -12,10 +12,10 @@ __all__ = ["atss"]
 
 atss = Op(
     "atss",
-    f"(Tensor prior_boxes, Tensor? valid, {OBJECTS}, SymInt[] level_sizes, SymInt topk, bool keep_single, float margin)"
-    " -> (Tensor, Tensor, Tensor)",
+    f"(Tensor prior_boxes, Tensor? valid, {OBJECTS}, SymInt[] level_sizes, SymInt topk, bool keep_single, "
+    "float margin, float ignore_iof) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _reference,
     fake_answer,
     {"native": (native.atss, native.refusal)},
 ).register()
-"""The whole of `ATSS`: object of every prior and its overlap `[B, N]`, and the reason of each row `[G]`."""
+"""The whole of `ATSS`: gt_index, overlap, cls_target, cls_weight, loc_weight `[B, N]`, and final reasons `[G]`."""

@@ -1,6 +1,6 @@
 // Nearest priors of every object on every level, the threshold over their overlaps, and who wins a prior.
 #pragma once
-#include "../match/native.h"
+#include "../complete/native.h"
 #include "../native/shortlist.h"
 
 namespace LA_SET {
@@ -193,11 +193,10 @@ LA_INLINE void adapt_row(const Adaptive& s, int64_t g, float* distance, float* f
     if (iou[k] >= least_iou && inside > margin) prior[kept] = prior[k], iou[kept] = iou[k], kept++;
   }
   s.kept[g] = kept;
-  a.reason[g] = (int8_t)(kept ? kFine : found ? kRejected : kNoCandidate);
+  a.answer.reason[g] = (int8_t)(kept ? kFine : found ? kRejected : kNoCandidate);
 }
 
-int32_t atss(const AtssArguments& a, int threads) {
-  Memory memory;
+int32_t atss(const AtssArguments& a, int threads, Memory& memory) {
   const Objects& o = a.objects;
   const int64_t n = a.priors.count, room = a.levels * a.topk, copies = a.priors.step || a.priors.valid ? o.images : 1;
   if (!sound(o)) return kBadIndex;
@@ -224,8 +223,8 @@ int32_t atss(const AtssArguments& a, int threads) {
     adapt_row(s, g, far + s.blocks, far);
   });
   spread(workers(threads, (double)(o.images * n)), o.images, [&](int64_t image, int) {
-    int64_t* index = a.index + image * n;
-    float* quality = a.quality + image * n;
+    int64_t* index = a.answer.index + image * n;
+    float* quality = a.answer.quality + image * n;
     for (int64_t k = 0; k < n; k++) index[k] = -1, quality[k] = 0.0f;
     // the highest overlap wins, then the lower row
     for (int64_t g = begin_of(o, image); g < end_of(o, image); g++)
@@ -235,7 +234,7 @@ int32_t atss(const AtssArguments& a, int threads) {
         if (index[prior] < 0 || iou > quality[prior]) index[prior] = g, quality[prior] = iou;
       }
   });
-  return kDone;
+  return finish(a.priors, o, a.answer, threads, memory);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from labelassign.ops.native import bind
@@ -33,10 +32,7 @@ def atss(
     call = bind.Call()
     call.priors(prior_boxes, valid)
     call.objects(boxes, labels, offsets, ignore, classes)
-    call.values += rules
-    quality = torch.empty(offsets.shape[0] - 1, prior_boxes.shape[-2])
-    index = torch.empty(quality.shape, dtype=torch.int64)
-    reason = torch.empty(boxes.shape[0], dtype=torch.int8)
-    call.outputs(index, quality, reason)
+    call.values += rules[:-1]
+    answer = call.answer(prior_boxes, offsets, labels, rules[-1])
     call.levels(level_sizes)
-    return (index, quality, reason) if call.run(KERNEL) else NotImplemented
+    return answer if call.run(KERNEL) else NotImplemented

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labelassign.ops.atss.nearest import nearest
+from labelassign.ops.complete.reference import complete
 from labelassign.ops.objects import usable
 from labelassign.ops.resolve.reference import owners
 from labelassign.structures import Reason, rows
@@ -25,7 +26,8 @@ def atss(
     topk: int,
     keep_single: bool,
     margin: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+    ignore_iof: float,
+) -> tuple[Tensor, ...]:
     """See `labelassign.ops.atss`."""
     image_of = rows.image_of(offsets, gt_boxes.shape[0])
     able = usable(gt_boxes, gt_labels, offsets, ignore, classes)
@@ -38,7 +40,10 @@ def atss(
     index, won = owners(prior, kept.to(torch.int8), key, image_of, offsets.shape[0] - 1, prior_boxes.shape[-2])
     quality = torch.where(index >= 0, (_ONE_BITS - won.view(torch.int32)).view(torch.float32), 0.0)
     reason = torch.where(kept.any(1), Reason.FINE, Reason.REJECTED)
-    return index, quality, torch.where(present.any(1), reason, Reason.NO_CANDIDATE).to(torch.int8)
+    reason = torch.where(present.any(1), reason, Reason.NO_CANDIDATE).to(torch.int8)
+    objects = (gt_boxes, gt_labels, offsets, ignore, classes)
+    index, *weights, reason = complete(index, reason, None, prior_boxes, valid, *objects, ignore_iof)
+    return index, quality, *weights, reason
 
 
 def _threshold(iou: Tensor, present: Tensor, keep_single: bool) -> Tensor:

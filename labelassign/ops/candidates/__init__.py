@@ -9,9 +9,9 @@ from labelassign.ops.candidates import costs, limits, native, reference
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import OBJECTS
 
-__all__ = ["candidates", "pair_cost"]
+__all__ = ["COST", "candidates", "pair_cost"]
 
-_COST = "str scores_are, float alpha, float gamma, bool generalized, float iou_weight"
+COST = "str scores_are, float alpha, float gamma, bool generalized, float iou_weight"
 
 
 def _fake(
@@ -42,7 +42,7 @@ candidates = Op(
     "candidates",
     f"(Tensor prior_boxes, Tensor? valid, {OBJECTS}, Tensor scores, Tensor boxes, SymInt[] level_sizes, SymInt topk, "
     "SymInt overlaps, bool spread, float pos_iou, int rescue, bool zero_rescues, bool claims_take, bool shared, "
-    f"{_COST}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    f"{COST}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     reference.candidates,
     _fake,
     {"triton": (lazily("candidates", "candidates"), limits.refusal), "native": (native.candidates, native.refusal)},
@@ -79,7 +79,7 @@ def _pair_cost(
 pair_cost = Op(
     "pair_cost",
     "(Tensor row, Tensor prior, Tensor image_of, Tensor scores, Tensor boxes, Tensor gt_boxes, Tensor gt_labels, "
-    f"{_COST}) -> (Tensor, Tensor)",
+    f"{COST}) -> (Tensor, Tensor)",
     _pair_cost,
     _fake_pairs,
     {"native": (native.pair_cost, native.refusal_of_pairs)},

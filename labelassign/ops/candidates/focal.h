@@ -162,8 +162,7 @@ LA_INLINE int64_t label_in(const Network& n, const Cost& c, int64_t label) {
   return label < 0 ? 0 : label > last ? last : label;
 }
 
-int32_t pair_cost(const PairArguments& a, int threads) {
-  Memory memory;
+int32_t pair_cost(const PairArguments& a, int threads, Memory& memory) {
   const Coster cost(a.network, a.cost);
   float* rows = memory.take<float>(cost.padded * threads);
   if (memory.failed) return kNoMemory;

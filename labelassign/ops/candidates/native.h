@@ -245,8 +245,7 @@ LA_INLINE void explain_row(const Proposer& p, int64_t g, int64_t n) {
   a.reason[g] = n ? kRejected : loser ? kLost : kNoCandidate;
 }
 
-int32_t candidates(const CandidateArguments& a, int threads) {
-  Memory memory;
+int32_t candidates(const CandidateArguments& a, int threads, Memory& memory) {
   Proposer p(a);
   if (!sound(a.objects)) return kBadIndex;
   if (!prepare(p, memory, threads)) return kNoMemory;

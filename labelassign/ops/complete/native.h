@@ -13,8 +13,7 @@ LA_INLINE float covered(Box b, Box r) {
   return x - r.x1 >= 0 && y - r.y1 >= 0 && r.x2 - x >= 0 && r.y2 - y >= 0 ? 1.0f : 0.0f;
 }
 
-int32_t complete(const CompleteArguments& a, int threads) {
-  Memory memory;
+int32_t complete(const CompleteArguments& a, int threads, Memory& memory) {
   const Objects& o = a.objects;
   const int64_t n = a.priors, total = o.images * n, tasks = (total + 4 * kChunk - 1) / (4 * kChunk);
   if (!sound(o)) return kBadIndex;
@@ -66,6 +65,13 @@ int32_t complete(const CompleteArguments& a, int threads) {
     a.reason[g] = (int8_t)reason;
   }
   return *bad ? kBadIndex : kDone;
+}
+
+// The same in place, for a method that has written index, quality and reason, and whose targets are hard.
+LA_INLINE int32_t finish(const Priors& p, const Objects& o, const Answer& a, int threads, Memory& memory) {
+  const CompleteArguments rest = {o, p.count, p.step, a.index, a.reason, nullptr, p.boxes, p.valid, a.ignore_iof,
+                                  a.index, a.target, a.cls_weight, a.loc_weight, a.reason};
+  return complete(rest, threads, memory);
 }
 
 }  // namespace

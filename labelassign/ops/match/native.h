@@ -196,8 +196,7 @@ LA_INLINE void claim_chunk(const Matcher& m, const Claims& rule, int64_t image, 
   }
 }
 
-int32_t match(const MatchArguments& a, int threads) {
-  Memory memory;
+int32_t match(const MatchArguments& a, int threads, Memory& memory) {
   Matcher m;
   if (!sound(a.objects)) return kBadIndex;
   if (!make_matcher(m, a.priors, a.objects, memory)) return kNoMemory;

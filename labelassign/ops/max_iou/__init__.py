@@ -14,11 +14,12 @@ __all__ = ["max_iou"]
 max_iou = Op(
     "max_iou",
     f"(Tensor prior_boxes, Tensor? valid, {OBJECTS}, float pos_iou, float lo, float hi, int rescue, float min_iou, "
-    "bool zero_rescues, bool all_ties, bool claims_take) -> (Tensor, Tensor, Tensor)",
+    "bool zero_rescues, bool all_ties, bool claims_take, float ignore_iof) "
+    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _reference,
     fake_answer,
     {"triton": (lazily("max_iou", "max_iou"), limits.refusal), "native": (native.max_iou, native.refusal)},
 ).register()
-"""The whole of `MaxIoU`: object of every prior `[B, N]`, best overlap `[B, N]`, and the reason of each row `[G]`.
+"""The whole of `MaxIoU`: gt_index, best overlap, cls_target, cls_weight, loc_weight `[B, N]`, final reasons `[G]`.
 
 `rescue` and `min_iou` as in the op `match`; `claims_take`: a claimed prior learns the needy object, not its argmax."""

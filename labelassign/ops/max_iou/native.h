@@ -1,12 +1,11 @@
 // Thresholds on best overlaps, and what becomes of claims.
 #pragma once
-#include "../match/native.h"
+#include "../complete/native.h"
 
 namespace LA_SET {
 namespace {
 
-int32_t max_iou(const MaxIouArguments& a, int threads) {
-  Memory memory;
+int32_t max_iou(const MaxIouArguments& a, int threads, Memory& memory) {
   Matcher m;
   const Objects& o = a.objects;
   if (!sound(o)) return kBadIndex;
@@ -35,8 +34,8 @@ int32_t max_iou(const MaxIouArguments& a, int threads) {
       index[i] = claim[i] >= 0 ? claimed : own;
       served |= enough & (index[i] == row[i]);
     }
-    for (int64_t i = 0; i < count; i++) a.index[at + i] = index[i];
-    std::memcpy(a.iou + at, iou, (size_t)count * 4);
+    for (int64_t i = 0; i < count; i++) a.answer.index[at + i] = index[i];
+    std::memcpy(a.answer.quality + at, iou, (size_t)count * 4);
     for (int64_t i = 0; served && i < count; i++)
       if (iou[i] >= pos && row[i] >= 0 && index[i] == row[i])
         __atomic_store_n(unaided + row[i], (uint8_t)1, __ATOMIC_RELAXED);
@@ -47,9 +46,9 @@ int32_t max_iou(const MaxIouArguments& a, int threads) {
       int64_t reason = best >= pos ? kFine : best > 0 ? kRejected : kNoCandidate;
       const bool reached = m.first_prior[i] >= 0, wants = best > 0 || (a.claims.zero_rescues && reached);
       if (a.claims.rescue != kOff && best >= (float)a.claims.min_iou && wants && !unaided[g]) reason = kRescued;
-      a.reason[g] = (int8_t)reason;
+      a.answer.reason[g] = (int8_t)reason;
     }
-  return kDone;
+  return finish(a.priors, o, a.answer, threads, memory);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from labelassign.ops.native import bind
@@ -31,9 +30,6 @@ def max_iou(
     call = bind.Call()
     call.priors(prior_boxes, valid)
     call.objects(boxes, labels, offsets, ignore, classes)
-    call.values += rules
-    iou = torch.empty(offsets.shape[0] - 1, prior_boxes.shape[-2])
-    index = torch.empty(iou.shape, dtype=torch.int64)
-    reason = torch.empty(boxes.shape[0], dtype=torch.int8)
-    call.outputs(index, iou, reason)
-    return (index, iou, reason) if call.run(KERNEL) else NotImplemented
+    call.values += rules[:-1]
+    answer = call.answer(prior_boxes, offsets, labels, rules[-1])
+    return answer if call.run(KERNEL) else NotImplemented

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from labelassign.ops.complete.reference import complete
 from labelassign.ops.match.reference import RESCUE_OFF, match
 from labelassign.ops.objects import reached, usable
 from labelassign.structures import BACKGROUND, IGNORE, Reason, rows
@@ -27,7 +28,8 @@ def max_iou(
     zero_rescues: bool,
     all_ties: bool,
     claims_take: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+    ignore_iof: float,
+) -> tuple[Tensor, ...]:
     """See `labelassign.ops.max_iou`."""
     total, image_of = gt_boxes.shape[0], rows.image_of(offsets, gt_boxes.shape[0])
     able = usable(gt_boxes, gt_labels, offsets, ignore, classes)
@@ -44,4 +46,6 @@ def max_iou(
         needy = (best >= min_iou) & ((best > 0) | (reached(prior_boxes, valid, image_of) & zero_rescues))
         unaided = count_rows(torch.where(enough & (index == row), row, -1), total) > 0
         reason = torch.where(needy & ~unaided, Reason.RESCUED, reason)
-    return index, iou, reason.to(torch.int8)
+    objects = (gt_boxes, gt_labels, offsets, ignore, classes)
+    index, *weights, reason = complete(index, reason.to(torch.int8), None, prior_boxes, valid, *objects, ignore_iof)
+    return index, iou, *weights, reason

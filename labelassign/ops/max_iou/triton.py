@@ -10,6 +10,7 @@ import triton.language as tl
 from torch import Tensor
 
 from labelassign.ops.accelerator import blocks, launch
+from labelassign.ops.complete.triton import complete
 from labelassign.ops.match.triton import (
     BLOCK,
     OFF,
@@ -87,7 +88,8 @@ def max_iou(
     zero_rescues: bool,
     all_ties: bool,
     claims_take: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
+    ignore_iof: float,
+) -> tuple[Tensor, ...]:
     """See `labelassign.ops.max_iou`."""
     where = arranged(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes)
     rows, n, images = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1
@@ -103,4 +105,6 @@ def max_iou(
     limits = {"LOW": lo, "HIGH": hi, "TAKE": claims_take, **ties}
     launch(decide_kernel, grid, iou, *where, iou, row, best, aided, warps=1, **limits, **rules)
     launch(reason_kernel, (rows,), iou, where[4], rows, images, best, reached, aided, reason, warps=1, **rules)
-    return row, iou, reason
+    rest = (prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes, ignore_iof)
+    index, *weights, reason = complete(row, reason, None, *rest)
+    return index, iou, *weights, reason

@@ -10,7 +10,10 @@ from labelassign.ops.mixture import limits, native, reference
 from labelassign.ops.mixture import settle as _settle
 from labelassign.ops.mixture.separate import component_and_score, separate
 
-__all__ = ["classify", "component_and_score", "mixture", "separate", "settle"]
+__all__ = ["FIT", "SEPARATION", "classify", "component_and_score", "mixture", "separate", "settle"]
+
+FIT = "float tol, int max_steps, float reg, bool normalize, bool data_variance"
+SEPARATION = "str scheme, str single, str empty_low, str prefix"
 
 
 def _fit(
@@ -28,8 +31,7 @@ def _fake(costs: Tensor, count: Tensor, *options: object) -> tuple[Tensor, ...]:
 
 mixture = Op(
     "mixture",
-    "(Tensor costs, Tensor count, float tol, int max_steps, float reg, bool normalize, bool data_variance) "
-    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    f"(Tensor costs, Tensor count, {FIT}) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _fit,
     _fake,
     {"native": (native.mixture, native.refusal)},
@@ -68,8 +70,7 @@ def _fake_settle(costs: Tensor, *options: object) -> tuple[Tensor, Tensor, Tenso
 
 settle = Op(
     "settle",
-    "(Tensor costs, float tol, int max_steps, float reg, bool normalize, bool data_variance, str scheme, str single, "
-    "str empty_low, str prefix) -> (Tensor, Tensor, Tensor)",
+    f"(Tensor costs, {FIT}, {SEPARATION}) -> (Tensor, Tensor, Tensor)",
     _settle.settle,
     _fake_settle,
     {"triton": (lazily("mixture", "settle"), limits.refusal), "native": (native.settle, native.refusal_of_settle)},

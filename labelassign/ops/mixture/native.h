@@ -162,8 +162,7 @@ struct Rows {
 
 constexpr int64_t kRowsPerTask = 4;
 
-int32_t mixture(const MixtureArguments& a, int threads) {
-  Memory memory;
+int32_t mixture(const MixtureArguments& a, int threads, Memory& memory) {
   const Rows rows(memory, a.width, threads);
   if (memory.failed) return kNoMemory;
   spread(workers(threads, 60.0 * (double)(a.rows * a.width)), (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {
@@ -180,8 +179,7 @@ int32_t mixture(const MixtureArguments& a, int threads) {
   return kDone;
 }
 
-int32_t classify_rows(const ClassifyArguments& a, int threads) {
-  Memory memory;
+int32_t classify_rows(const ClassifyArguments& a, int threads, Memory& memory) {
   const Rows rows(memory, a.width, threads);
   if (memory.failed) return kNoMemory;
   spread(workers(threads, 6.0 * (double)(a.rows * a.width)), (a.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t t, int worker) {

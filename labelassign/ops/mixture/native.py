@@ -52,6 +52,11 @@ def classify(costs: Tensor, count: Tensor, weights: Tensor, means: Tensor, varia
     return (component, score) if call.run(CLASSIFY) else NotImplemented
 
 
+def separation(scheme: str, single: str, empty_low: str, prefix: str) -> tuple[int, ...]:
+    """`struct Separation`."""
+    return SCHEMES.index(scheme), SINGLE.index(single), EMPTY_LOW.index(empty_low), PREFIX.index(prefix)
+
+
 def refusal_of_settle(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
     return bind.unfit("f", args)
@@ -59,12 +64,10 @@ def refusal_of_settle(*args: Any) -> str | None:
 
 def settle(costs: Tensor, *options: Any) -> Any:
     """See `labelassign.ops.mixture.settle`."""
-    *fit, scheme, single, empty_low, prefix = options
     call = bind.Call()
     call.values += costs.shape
     call.tensor(costs)
-    call.values += fit
-    call.values += (SCHEMES.index(scheme), SINGLE.index(single), EMPTY_LOW.index(empty_low), PREFIX.index(prefix))
+    call.values += (*options[:5], *separation(*options[5:]))
     state = torch.empty(costs.shape, dtype=torch.int8)
     steps, converged = torch.empty(costs.shape[0], dtype=torch.int64), torch.empty(costs.shape[0], dtype=torch.bool)
     call.outputs(state, steps, converged)

@@ -64,8 +64,7 @@ LA_INLINE void separate(const Separation& rule, const float* cost, int64_t count
   }
 }
 
-int32_t settle(const SettleArguments& a, int threads) {
-  Memory memory;
+int32_t settle(const SettleArguments& a, int threads, Memory& memory) {
   const int64_t w = a.width;
   const Rows rows(memory, w, threads);
   auto* sorted = memory.take<float>(w * threads);

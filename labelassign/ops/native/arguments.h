@@ -4,7 +4,7 @@
 
 namespace labelassign {
 
-enum Op : int32_t { kMatch, kMaxIou, kAtss, kCandidates, kPairCost, kMixture, kClassify, kSettle, kResolve, kComplete };
+enum Op : int32_t { kMatch, kMaxIou, kAtss, kCandidates, kPairCost, kMixture, kClassify, kSettle, kResolve, kComplete, kPaa };
 enum Code : int32_t { kDone = 0, kNoMemory = 1, kBadIndex = 2, kUnknownOp = 3 };
 enum Rescue : int64_t { kOff, kHighest, kLast };
 enum Reason : int64_t { kFine, kNoCandidate, kRejected, kLost, kIgnored, kInvalid, kRescued, kPadding };
@@ -54,6 +54,16 @@ struct Fit {
 struct Separation {
   int64_t scheme, drop_single, empty_none, interleaved;
 };
+// what a whole method gives for every prior [images, count] and, the reason, for every row
+struct Answer {
+  double ignore_iof;
+  int64_t* index;
+  float* quality;
+  float* target;
+  float* cls_weight;
+  float* loc_weight;
+  int8_t* reason;
+};
 
 struct MatchArguments {
   Priors priors;
@@ -70,18 +80,14 @@ struct MaxIouArguments {
   double pos_iou, lo, hi;
   Claims claims;
   int64_t claims_take;
-  int64_t* index;
-  float* iou;
-  int8_t* reason;
+  Answer answer;
 };
 struct AtssArguments {
   Priors priors;
   Objects objects;
   int64_t topk, keep_single;
   double margin;
-  int64_t* index;
-  float* quality;
-  int8_t* reason;
+  Answer answer;
   int64_t levels;
   const int64_t* sizes;
 };
@@ -177,6 +183,24 @@ struct CompleteArguments {
   float* cls_weight;
   float* loc_weight;
   int8_t* reason;
+};
+struct PaaArguments {
+  Priors priors;
+  Objects objects;
+  Network network;
+  int64_t topk;
+  double pos_iou;
+  Claims claims;
+  int64_t claims_take, shared;
+  Cost cost;
+  Fit fit;
+  Separation separation;
+  Answer answer;
+  int64_t* refused;
+  int64_t* steps;
+  uint8_t* converged;
+  int64_t levels;
+  const int64_t* sizes;
 };
 
 }  // namespace labelassign

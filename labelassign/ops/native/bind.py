@@ -111,6 +111,15 @@ class Call:
         self.held.append(held)
         self.values += (len(held), held.buffer_info()[0])
 
+    def answer(self, priors: Tensor, offsets: Tensor, labels: Tensor, ignore_iof: float) -> tuple[Tensor, ...]:
+        """`struct Answer`: the fields of a whole method's answer in their order."""
+        images, n = offsets.shape[0] - 1, priors.shape[-2]
+        index, weights = torch.empty(images, n, dtype=torch.int64), [torch.empty(images, n) for _ in range(4)]
+        out = (index, *weights, torch.empty(labels.shape, dtype=torch.int8))
+        self.values.append(ignore_iof)
+        self.outputs(*out)
+        return out
+
     def outputs(self, *tensors: Tensor) -> None:
         """What the kernel fills."""
         self.values += [t.data_ptr() for t in tensors]

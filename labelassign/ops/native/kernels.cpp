@@ -5,23 +5,26 @@
 #include "../match/native.h"
 #include "../max_iou/native.h"
 #include "../mixture/settle.h"
+#include "../paa/native.h"
 #include "../resolve/native.h"
 
 namespace LA_SET {
 
 int32_t call(int32_t op, const void* arguments, int32_t threads) {
   threads = threads < 1 ? 1 : threads > 64 ? 64 : threads;
+  Memory memory;
   switch (op) {
-    case kMatch: return match(*static_cast<const MatchArguments*>(arguments), threads);
-    case kMaxIou: return max_iou(*static_cast<const MaxIouArguments*>(arguments), threads);
-    case kAtss: return atss(*static_cast<const AtssArguments*>(arguments), threads);
-    case kCandidates: return candidates(*static_cast<const CandidateArguments*>(arguments), threads);
-    case kPairCost: return pair_cost(*static_cast<const PairArguments*>(arguments), threads);
-    case kMixture: return mixture(*static_cast<const MixtureArguments*>(arguments), threads);
-    case kClassify: return classify_rows(*static_cast<const ClassifyArguments*>(arguments), threads);
-    case kSettle: return settle(*static_cast<const SettleArguments*>(arguments), threads);
+    case kMatch: return match(*static_cast<const MatchArguments*>(arguments), threads, memory);
+    case kMaxIou: return max_iou(*static_cast<const MaxIouArguments*>(arguments), threads, memory);
+    case kAtss: return atss(*static_cast<const AtssArguments*>(arguments), threads, memory);
+    case kCandidates: return candidates(*static_cast<const CandidateArguments*>(arguments), threads, memory);
+    case kPairCost: return pair_cost(*static_cast<const PairArguments*>(arguments), threads, memory);
+    case kMixture: return mixture(*static_cast<const MixtureArguments*>(arguments), threads, memory);
+    case kClassify: return classify_rows(*static_cast<const ClassifyArguments*>(arguments), threads, memory);
+    case kSettle: return settle(*static_cast<const SettleArguments*>(arguments), threads, memory);
     case kResolve: return resolve(*static_cast<const ResolveArguments*>(arguments), threads);
-    case kComplete: return complete(*static_cast<const CompleteArguments*>(arguments), threads);
+    case kComplete: return complete(*static_cast<const CompleteArguments*>(arguments), threads, memory);
+    case kPaa: return paa(*static_cast<const PaaArguments*>(arguments), threads, memory);
     default: return kUnknownOp;
   }
 }
