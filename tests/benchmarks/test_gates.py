@@ -49,18 +49,19 @@ def test_every_arm_gives_the_reference_s_answer(method):
 
 
 def test_a_path_appears_by_itself_and_is_named_by_what_ran(monkeypatch, only_reference):
-    problem = Problem(SMALL)
-    call = METHODS["ATSS"].ours(problem)
+    call = METHODS["CoLAD"].ours(Problem(SMALL))
     assert [arm.name for arm in arms.ours(call)[0]] == ["reference"]
     assert "no native implementation" in arms.ours(call)[1]["native"]
-    monkeypatch.setitem(OPS["atss"].fast, "native", (OPS["atss"].reference, lambda *_: None))
+    ops = ("candidates", "mixture", "settle", "resolve", "complete")
+    for name in ops[:-1]:
+        monkeypatch.setitem(OPS[name].fast, "native", (OPS[name].reference, lambda *_: None))
     found, refused = arms.ours(call)
     assert [arm.name for arm in found] == ["reference", "mixed"]
     assert "complete" in refused["native"]
     monkeypatch.setitem(OPS["complete"].fast, "native", (OPS["complete"].reference, lambda *_: None))
     found, _ = arms.ours(call)
     assert [(arm.name, arm.forced) for arm in found] == [("reference", "reference"), ("native", "")]
-    assert dict(found[1].paths) == {"atss": "native", "complete": "native"}
+    assert dict(found[1].paths) == dict.fromkeys(ops, "native")
 
 
 def test_a_lying_path_has_no_figure_and_the_others_have(monkeypatch, only_reference):
@@ -71,7 +72,6 @@ def test_a_lying_path_has_no_figure_and_the_others_have(monkeypatch, only_refere
         return index.roll(1, dims=1), *rest
 
     monkeypatch.setitem(OPS["max_iou"].fast, "native", (lies, lambda *_: None))
-    monkeypatch.setitem(OPS["complete"].fast, "native", (OPS["complete"].reference, lambda *_: None))
     row = cases.measure(cases.Case(METHODS["MaxIoU, mmdet's rules"], SMALL), 1)
     assert sorted(row["arms"]) == ["mmdet", "reference"]
     assert {gate["arm"]: gate["green"] for gate in row["gates"]} == {"native": False, "mmdet": True}

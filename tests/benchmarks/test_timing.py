@@ -79,12 +79,7 @@ def test_overhead_is_the_sum_of_its_parts():
     assert set(found) == {"MaxIoU", "ATSS", "PAA", "LAD"}
     for each in found.values():
         assert sum(part["us"] for part in each["parts"].values()) == pytest.approx(each["total_us"], abs=0.2)
-    assert [name for name in found["PAA"]["parts"] if name.startswith("op")] == [
-        "op 1: candidates",
-        "op 2: settle",
-        "op 3: resolve",
-        "op 4: complete",
-    ]
+    assert [name for name in found["PAA"]["parts"] if name.startswith("op")] == ["op 1: paa"]
 
 
 def test_the_floor_counts_the_candidates_of_20_objects(monkeypatch):
