@@ -120,8 +120,8 @@ def test_all_ops_are_compared(everywhere):
     priors, gt = grid(), ground_truth()
     for call in DIRECT.values():
         call()
-    for assigner in (la.MaxIoU(), la.ATSS(), la.PAA()):
-        assigner(priors, gt, predictions(priors), step=0)
+    for assigner in (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA())):
+        assigner(priors, gt, predictions(priors), teacher=predictions(priors), step=0)
     assert set(everywhere.ran) == {name for name, op in OPS.items() if "native" in op.fast}
 
 

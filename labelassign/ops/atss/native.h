@@ -210,6 +210,7 @@ int32_t atss(const AtssArguments& a, int threads, Memory& memory) {
   s.prior = memory.take<int32_t>(o.rows * room), s.iou = memory.take<float>(o.rows * room);
   s.kept = memory.take<int32_t>(o.rows);
   float* distance = memory.take<float>((a.topk + s.blocks) * threads);
+  const Completion done(a.priors, o, a.answer, memory);
   if (memory.failed) return kNoMemory;
   s.box = m.box, s.able = m.able;
   read_objects(o, m.box, m.able);
@@ -225,7 +226,7 @@ int32_t atss(const AtssArguments& a, int threads, Memory& memory) {
   spread(workers(threads, (double)(o.images * n)), o.images, [&](int64_t image, int) {
     int64_t* index = a.answer.index + image * n;
     float* quality = a.answer.quality + image * n;
-    for (int64_t k = 0; k < n; k++) index[k] = -1, quality[k] = 0.0f;
+    done.nobody(image * n, image * n + n);
     // the highest overlap wins, then the lower row
     for (int64_t g = begin_of(o, image); g < end_of(o, image); g++)
       for (int64_t k = 0; k < s.kept[g]; k++) {
@@ -233,8 +234,11 @@ int32_t atss(const AtssArguments& a, int threads, Memory& memory) {
         const float iou = least(s.iou[g * room + k], 1.0f);
         if (index[prior] < 0 || iou > quality[prior]) index[prior] = g, quality[prior] = iou;
       }
+    for (int64_t g = begin_of(o, image); g < end_of(o, image); g++)
+      for (int64_t k = 0; k < s.kept[g]; k++) done.award(image * n + s.prior[g * room + k]);
   });
-  return finish(a.priors, o, a.answer, threads, memory);
+  done.rows();
+  return kDone;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kSmallest = 1e-12;  // probabilities are kept this far from 0 and 1
 constexpr float kNothing = -1e4f;
+constexpr int32_t kModerate = 0x5d000000;  // the bits of 5.8e17
 
 LA_INLINE float from_half(uint16_t h) {
   const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = h & 0x7fff;
@@ -25,13 +26,12 @@ LA_INLINE Box predicted(const Network& n, int64_t at) {
           element(n.boxes, n.boxes_type, at * 4 + 2), element(n.boxes, n.boxes_type, at * 4 + 3)};
 }
 
-// One pair: what is known of it before the sum over classes.
-struct Pair {
-  bool usable;    // every number of the prediction is finite
-  bool bounded;   // and moderate, so that bounds hold
-  float iou, others;
-  double box;
-  const float* scores;
+// What sixteen pairs say before any sum over classes.
+struct Glance {
+  bool usable[kFloats];   // every number of the prediction is finite
+  bool bounded[kFloats];  // and moderate, so that bounds hold
+  float iou[kFloats], own[kFloats];  // own: the score of the object's class
+  double box[kFloats];
 };
 
 struct Coster {
@@ -40,25 +40,21 @@ struct Coster {
   int64_t padded;  // columns, rounded up to whole registers
   LA_INLINE Coster(const Network& n, const Cost& c) : network(n), rule(c), padded((n.columns + 15) / 16 * 16) {}
 
-  // The scores of one prior, in place or copied to `row` [padded]; the bits of the largest size among them; and, if
-  // asked for, a bound of the sum over classes.
-  LA_INLINE const float* read(int64_t at, float* row, bool bound, int32_t* widest, float* total) const {
-    const float* scores = row;
+  // The scores of one prior, in place or copied to `row` [padded].
+  LA_INLINE const float* read(int64_t at, float* row) const {
     if (network.scores_type == kFloat32 && network.columns % kFloats == 0)
-      scores = static_cast<const float*>(network.scores) + at * network.columns;
-    else
-      copy(at, row);
+      return static_cast<const float*>(network.scores) + at * network.columns;
+    copy(at, row);
+    return row;
+  }
+  // The bits of the largest size among them, or 0 if all are moderate.
+  LA_INLINE int32_t widest(const float* scores) const {
     I most = all((int32_t)0);
-    F low = all(0.0f);
     for (int64_t c = 0; c < padded; c += kFloats) {
-      const F x = load<F>(scores + c);
-      const I size = bits(x) & all((int32_t)0x7fffffff);
+      const I size = load<I>(scores + c) & all((int32_t)0x7fffffff);
       most = select(size > most, size, most);
-      if (bound) low = low + low_miss(x);
     }
-    *widest = largest(most);
-    *total = bound ? sum(low) * (1 - 1e-4f) : 0.0f;
-    return scores;
+    return lanes(most > all(kModerate)) ? largest(most) : 0;
   }
   // lanes without a class hold a logit whose terms are exactly 0
   LA_INLINE void copy(int64_t at, float* row) const {
@@ -124,29 +120,45 @@ struct Coster {
   }
   LA_INLINE double power(double p) const { return rule.gamma == 2.0 ? p * p : __builtin_pow(p, rule.gamma); }
 
-  // What the prediction of one prior says before any exact sum. `others`: a bound of the sum over all classes.
-  LA_INLINE Pair look(int64_t at, Box target, float* row, bool bound) const {
-    Pair out = {};
-    const Box b = predicted(network, at);
-    out.iou = iou(b, target);
-    const float closeness = rule.generalized ? giou(b, target) : out.iou;
-    out.box = rule.weight * (1 - (double)closeness);
-    int32_t widest;
-    const float* scores = read(at, row, bound && rule.gamma == 2.0, &widest, &out.others);
-    out.usable = widest < 0x7f800000 && finite(b) && finite(closeness);
-    out.bounded = bound && rule.scores_are == kSigmoid && widest < 0x5d000000 && out.box < 1e30;  // 5.8e17
-    out.scores = scores;
-    return out;
-  }
-  // Bounds of costs from box terms, sums over all classes and own logits, sixteen at a time.
-  LA_INLINE F low_cost(F box, F others, F own) const {
-    const F alpha = all((float)rule.alpha), beta = all((float)(1 - rule.alpha));
-    F sum = box;
-    if (rule.gamma == 2.0) {
-      const F rest = others - low_miss(own) * all(1.001f);  // the object's own class does not belong to the others
-      sum = sum + alpha * low_miss(all(0.0f) - own) + beta * larger(rest, all(0.0f));
+  // Sixteen pairs of a prior's place and an object's box and label; of the first `count` the answer means something.
+  LA_INLINE void look(Glance& out, const int64_t* at, const Box* target, const int64_t* label, int count,
+                      float* row) const {
+    float p[4][kFloats] = {}, t[4][kFloats] = {};
+    for (int k = 0; k < count; k++) {
+      const Box b = predicted(network, at[k]);
+      p[0][k] = b.x1, p[1][k] = b.y1, p[2][k] = b.x2, p[3][k] = b.y2;
+      t[0][k] = target[k].x1, t[1][k] = target[k].y1, t[2][k] = target[k].x2, t[3][k] = target[k].y2;
     }
-    return sum * all(1 - 2e-4f);
+    const Boxes b = {load<F>(p[0]), load<F>(p[1]), load<F>(p[2]), load<F>(p[3])};
+    const Boxes g = {load<F>(t[0]), load<F>(t[1]), load<F>(t[2]), load<F>(t[3])};
+    const F plain = iou(b, g), closeness = rule.generalized ? giou(b, g) : plain;
+    float close[kFloats];
+    store(out.iou, plain), store(close, closeness);
+    // a difference of what is not finite is no number, and no number equals itself
+    const F none = ((b.x1 - b.x1) + (b.y1 - b.y1)) + ((b.x2 - b.x2) + (b.y2 - b.y2)) + (closeness - closeness);
+    const uint32_t sound = lanes(none == all(0.0f));
+    for (int k = 0; k < count; k++) {
+      const float* scores = read(at[k], row);
+      const int32_t size = widest(scores);
+      out.own[k] = scores[label[k]], out.box[k] = rule.weight * (1 - (double)close[k]);
+      out.usable[k] = (sound >> k & 1) && size < 0x7f800000;
+      out.bounded[k] = rule.scores_are == kSigmoid && size == 0 && out.box[k] < 1e30;
+    }
+  }
+  // Bounds of costs from box terms and own logits, sixteen at a time.
+  LA_INLINE F low_cost(F box, F own) const {
+    if (rule.gamma == 2.0) box = box + all((float)rule.alpha) * low_miss(all(0.0f) - own);
+    return box * all(1 - 2e-4f);
+  }
+  // What the classes that are not the object's cost at least.
+  LA_INLINE float low_rest(int64_t at, int64_t label, float* row) const {
+    if (rule.gamma != 2.0) return 0.0f;
+    const float* scores = read(at, row);
+    F low = all(0.0f);
+    for (int64_t c = 0; c < padded; c += kFloats) low = low + low_miss(load<F>(scores + c));
+    float own[kFloats];
+    store(own, low_miss(all(scores[label])));
+    return (float)(1 - rule.alpha) * most(sum(low) * (1 - 3e-4f) - own[0] * 1.001f, 0.0f);
   }
   // rounded once; what does not fit a float32 never takes part
   LA_INLINE float finish(int64_t at, double box, float* row, int64_t label) const {
@@ -173,12 +185,21 @@ int32_t pair_cost(const PairArguments& a, int threads, Memory& memory) {
   constexpr int64_t kSome = 64;
   spread(threads, (a.pairs + kSome - 1) / kSome, [&](int64_t t, int worker) {
     float* row = rows + worker * cost.padded;
-    for (int64_t i = t * kSome; i < (t + 1) * kSome && i < a.pairs; i++) {
-      const int64_t g = a.row[i], at = a.image_of[g] * a.priors + a.prior[i];
-      const int64_t label = label_in(a.network, a.cost, a.labels[g]);
-      const Pair pair = cost.look(at, box_at(a.boxes + g * 4), row, false);
-      a.out[i] = pair.usable ? cost.finish(at, pair.box, row, label) : kInfinity;
-      a.iou[i] = pair.usable ? pair.iou : 0.0f;
+    for (int64_t from = t * kSome; from < (t + 1) * kSome && from < a.pairs; from += kFloats) {
+      const int count = (int)(a.pairs - from < kFloats ? a.pairs - from : kFloats);
+      int64_t at[kFloats], label[kFloats];
+      Box target[kFloats];
+      for (int k = 0; k < count; k++) {
+        const int64_t g = a.row[from + k];
+        at[k] = a.image_of[g] * a.priors + a.prior[from + k], label[k] = label_in(a.network, a.cost, a.labels[g]);
+        target[k] = box_at(a.boxes + g * 4);
+      }
+      Glance seen;
+      cost.look(seen, at, target, label, count, row);
+      for (int k = 0; k < count; k++) {
+        a.out[from + k] = seen.usable[k] ? cost.finish(at[k], seen.box[k], row, label[k]) : kInfinity;
+        a.iou[from + k] = seen.usable[k] ? seen.iou[k] : 0.0f;
+      }
     }
   });
   return kDone;

@@ -1,6 +1,6 @@
 // Candidates of every object: who may choose which prior, what that costs, and the cheapest of every level.
 #pragma once
-#include "../match/native.h"
+#include "../complete/native.h"
 #include "../native/shortlist.h"
 #include "focal.h"
 
@@ -11,14 +11,12 @@ namespace {
 struct Costs {
   double* box;
   float* bound;     // of the cost from below; infinity for what never takes part
-  float* others;
-  float* own;       // logit of the object's class
   float* iou;
   float* cost;      // infinity where it is not known yet
   LA_INLINE bool take(Memory& memory, int64_t pairs) {
     pairs += kFloats;  // whole registers are read
-    box = memory.take<double>(pairs), bound = memory.take<float>(pairs), others = memory.take<float>(pairs);
-    own = memory.take<float>(pairs), iou = memory.take<float>(pairs), cost = memory.take<float>(pairs);
+    box = memory.take<double>(pairs), bound = memory.take<float>(pairs);
+    iou = memory.take<float>(pairs), cost = memory.take<float>(pairs);
     return !memory.failed;
   }
 };
@@ -81,13 +79,16 @@ LA_INLINE void own_chunk(const Proposer& p, int64_t image, int64_t chunk) {
   const float enough = (float)p.a.pos_iou;
   int32_t claim[kChunk];
   claim_chunk(p.m, p.a.claims, image, chunk, claim);
+  const int64_t count = n - begin < kChunk ? n - begin : kChunk;
   int64_t found = 0;
-  for (int64_t i = 0; i < kChunk && begin + i < n; i++) {
-    const int32_t argmax = p.m.row[at + i];
-    const int32_t claimed = p.a.claims_take ? claim[i] : argmax;
-    const int32_t row = claim[i] >= 0 ? claimed : p.m.iou[at + i] >= enough ? argmax : -1;
-    p.chosen[at + found] = (int32_t)(begin + i), p.chooser[at + found] = row;
-    found += row >= 0;
+  for (int64_t from = 0; from < count; from += kFloats) {  // whole registers: memory reaches beyond the last prior
+    const I any = at_most(all(enough), load<F>(p.m.iou + at + from)) | (load<I>(claim + from) > all((int32_t)-1));
+    for (uint32_t some = lanes(any); some; some &= some - 1) {
+      const int64_t i = from + __builtin_ctz(some);
+      if (i >= count) break;
+      const int32_t argmax = p.m.row[at + i], row = claim[i] >= 0 && p.a.claims_take ? claim[i] : argmax;
+      if (row >= 0) p.chosen[at + found] = (int32_t)(begin + i), p.chooser[at + found++] = row;
+    }
   }
   p.in_chunk[image * p.m.chunks + chunk] = found;
 }
@@ -137,23 +138,28 @@ LA_INLINE int64_t members(const Proposer& p, int64_t g, int32_t* out) {
 // and bounds of costs, or (for `spread`) the costs.
 LA_INLINE void look_at(const Proposer& p, const Costs& d, float* row, const int32_t* owner, int64_t g,
                        const int32_t* prior, int64_t begin, int64_t end) {
-  const bool bounds = !p.a.spread;
-  for (int64_t i = begin; i < end; i++) {
-    if (owner) g = owner[i];
-    const int64_t at = p.image[g] * p.a.priors.count + prior[i];
-    const int64_t label = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]);
-    const Pair pair = p.cost.look(at, box_at(p.a.objects.boxes + g * 4), row, bounds);
-    d.cost[i] = d.bound[i] = kInfinity;
-    d.iou[i] = pair.iou, d.box[i] = pair.box, d.others[i] = pair.others, d.own[i] = pair.scores[label];
-    if (!pair.usable) continue;
-    if (pair.bounded) d.bound[i] = (float)pair.box;
-    else d.bound[i] = d.cost[i] = p.cost.finish(at, pair.box, row, label);
-  }
-  for (int64_t i = begin; bounds && i < end; i += kFloats) {
+  for (int64_t from = begin; from < end; from += kFloats) {
+    const int count = (int)(end - from < kFloats ? end - from : kFloats);
+    int64_t at[kFloats], label[kFloats];
+    Box target[kFloats];
+    for (int k = 0; k < count; k++) {
+      if (owner) g = owner[from + k];
+      at[k] = p.image[g] * p.a.priors.count + prior[from + k];
+      label[k] = label_in(p.a.network, p.a.cost, p.a.objects.labels[g]);
+      target[k] = box_at(p.a.objects.boxes + g * 4);
+    }
+    Glance seen;
+    p.cost.look(seen, at, target, label, count, row);
     float low[kFloats];
-    store(low, p.cost.low_cost(load<F>(d.bound + i), load<F>(d.others + i), load<F>(d.own + i)));
-    for (int64_t k = i; k < i + kFloats && k < end; k++)
-      if (d.cost[k] == kInfinity && d.bound[k] < kInfinity) d.bound[k] = low[k - i];
+    for (int k = 0; k < count; k++) low[k] = (float)seen.box[k];
+    store(low, p.cost.low_cost(load<F>(low), load<F>(seen.own)));
+    for (int k = 0; k < count; k++) {
+      const int64_t i = from + k;
+      d.iou[i] = seen.iou[k], d.box[i] = seen.box[k], d.cost[i] = d.bound[i] = kInfinity;
+      if (!seen.usable[k]) continue;
+      if (seen.bounded[k] && !p.a.spread) d.bound[i] = low[k];
+      else d.bound[i] = d.cost[i] = p.cost.finish(at[k], seen.box[k], row, label[k]);
+    }
   }
 }
 
@@ -177,9 +183,13 @@ LA_INLINE Shortlist rank_level(const Proposer& p, int64_t g, const Costs& d, con
   }
   Shortlist out = {desk.kept, desk.place, p.a.topk, 0};
   for (int64_t i = begin; i < end; i++) {
-    const float low = d.bound[i];
+    float low = d.bound[i];
     if (low == kInfinity || low > worst || !out.takes(low)) continue;
-    if (!finite(d.cost[i])) evaluate(i);
+    if (!finite(d.cost[i])) {
+      low += p.cost.low_rest(base + prior[i], label, desk.row);
+      if (low > worst || !out.takes(low)) continue;
+      evaluate(i);
+    }
     if (out.takes(d.cost[i])) out.put(d.cost[i], (int32_t)i);
   }
   return out;
@@ -245,13 +255,19 @@ LA_INLINE void explain_row(const Proposer& p, int64_t g, int64_t n) {
   a.reason[g] = n ? kRejected : loser ? kLost : kNoCandidate;
 }
 
-int32_t candidates(const CandidateArguments& a, int threads, Memory& memory) {
+// In an answer that is to be completed, if there is one, all priors are nobody's afterwards: done in the shade of the
+// matching, which goes through them anyway.
+int32_t candidates(const CandidateArguments& a, int threads, Memory& memory, const Completion* answer) {
   Proposer p(a);
   if (!sound(a.objects)) return kBadIndex;
   if (!prepare(p, memory, threads)) return kNoMemory;
   const int64_t chunks = p.m.chunks, tasks = a.objects.images * chunks;
   const int few = matching(threads, a.priors, a.objects);
-  spread(few, tasks, [&](int64_t t, int) { match_chunk(p.m, t / chunks, t % chunks); });
+  spread(few, tasks, [&](int64_t t, int) {
+    const int64_t n = a.priors.count, at = t / chunks * n, from = t % chunks * kChunk, to = from + kChunk;
+    match_chunk(p.m, t / chunks, t % chunks);
+    if (answer) answer->nobody(at + from, at + (to < n ? to : n));
+  });
   if (a.shared) {
     spread(threads, a.objects.rows, [&](int64_t g, int worker) {
       const Desk& desk = p.desk[worker];
@@ -275,7 +291,7 @@ int32_t candidates(const CandidateArguments& a, int threads, Memory& memory) {
   spread(workers(threads, (double)pairs * 20), a.objects.rows * a.levels, [&](int64_t t, int worker) {
     const int64_t g = t / a.levels, level = t % a.levels, at = p.start[g], n = p.start[g + 1] - at;
     const Costs& c = p.costs;
-    const Costs own = {c.box + at, c.bound + at, c.others + at, c.own + at, c.iou + at, c.cost + at};
+    const Costs own = {c.box + at, c.bound + at, c.iou + at, c.cost + at};
     if (level == 0) explain_row(p, g, n);
     propose(p, g, level, level + 1, own, p.desk[worker], p.list + at, n);
   });

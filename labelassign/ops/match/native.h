@@ -16,6 +16,9 @@ struct Chunk {
   float left[kRuns], top[kRuns], right[kRuns], bottom[kRuns];  // around each run
   Box whole;
 
+  LA_INLINE void keep_hulls(float* out) const { std::memcpy(out, left, 4 * sizeof left); }
+  LA_INLINE void take_hulls(const float* kept) { std::memcpy(left, kept, 4 * sizeof left); }
+
   // bit k: run from + k touches the box
   LA_INLINE uint32_t near(Box b, int from) const {
     const I across = (load<F>(right + from) > all(b.x1)) & (all(b.x2) > load<F>(left + from));
@@ -24,22 +27,31 @@ struct Chunk {
   }
 };
 
-LA_INLINE void load_chunk(Chunk& c, const Priors& p, int64_t image, int64_t chunk) {
+LA_INLINE void find_chunk(Chunk& c, const Priors& p, int64_t chunk) {
   c.begin = chunk * kChunk;
   c.count = p.count - c.begin < kChunk ? p.count - c.begin : kChunk;
+}
+// the priors from..to of a chunk
+LA_INLINE void load_boxes(Chunk& c, const Priors& p, int64_t image, int from, int to) {
   const float* boxes = p.boxes + (image * p.step + c.begin) * 4;
   const uint8_t* valid = p.valid ? p.valid + image * p.count + c.begin : nullptr;
+  const int end = to < c.count ? to : (int)c.count;
   // tame, as boxes.h has it, but without branches, for the compiler to take many at once
-  for (int i = 0; i < c.count; i++) {
+  for (int i = from; i < end; i++) {
     const float x1 = boxes[4 * i], y1 = boxes[4 * i + 1], x2 = boxes[4 * i + 2], y2 = boxes[4 * i + 3];
     const bool sound = ((x1 - x1) + (y1 - y1)) + ((x2 - x2) + (y2 - y2)) == 0.0f;
     c.x1[i] = sound ? least(most(x1, -kFar), kFar) : 0.0f, c.y1[i] = sound ? least(most(y1, -kFar), kFar) : 0.0f;
     c.x2[i] = sound ? least(most(x2, -kFar), kFar) : 0.0f, c.y2[i] = sound ? least(most(y2, -kFar), kFar) : 0.0f;
   }
-  for (int64_t i = c.count; i < kChunk; i++) c.x1[i] = c.y1[i] = c.x2[i] = c.y2[i] = 0.0f;
-  for (int64_t i = 0; valid && i < c.count; i++)
+  for (int i = end > from ? end : from; i < to; i++) c.x1[i] = c.y1[i] = c.x2[i] = c.y2[i] = 0.0f;
+  for (int i = from; valid && i < end; i++)
     if (!valid[i]) c.x1[i] = c.y1[i] = c.x2[i] = c.y2[i] = 0.0f;
-  for (int i = 0; i < kChunk; i++) c.size[i] = (c.x2[i] - c.x1[i]) * (c.y2[i] - c.y1[i]);
+  for (int i = from; i < to; i++) c.size[i] = (c.x2[i] - c.x1[i]) * (c.y2[i] - c.y1[i]);
+}
+LA_INLINE void load_chunk(Chunk& c, const Priors& p, int64_t image, int64_t chunk) {
+  find_chunk(c, p, chunk);
+  load_boxes(c, p, image, 0, kChunk);
+  const uint8_t* valid = p.valid ? p.valid + image * p.count + c.begin : nullptr;
   const Box none = {kInfinity, kInfinity, -kInfinity, -kInfinity};
   c.whole = none;
   for (int r = 0; r < kRuns; r++) {
@@ -76,9 +88,14 @@ struct Matcher {
   int32_t* first_prior;  // [images], the first valid one or -1
   uint32_t* best;      // [rows], bits of the best overlap
   float* peak;         // [rows, chunks], the best overlap inside the chunk
+  float* hull;         // [images, chunks, 4, kRuns], around the runs
   float* iou;          // [images, priors]
   int32_t* row;        // [images, priors], -1: none
 };
+
+LA_INLINE float* hulls_of(const Matcher& m, int64_t image, int64_t chunk) {
+  return m.hull + (image * m.chunks + chunk) * 4 * kRuns;
+}
 
 // a box and a label that make sense
 LA_INLINE bool formed(const Objects& o, int64_t g) {
@@ -101,6 +118,7 @@ LA_INLINE bool make_matcher(Matcher& m, const Priors& p, const Objects& o, Memor
   m.first_prior = memory.take<int32_t>(o.images);
   m.best = memory.zeros<uint32_t>(o.rows);
   m.peak = memory.take<float>(o.rows * m.chunks);
+  m.hull = memory.take<float>(o.images * m.chunks * 4 * kRuns);
   m.iou = memory.take<float>(o.images * p.count);
   m.row = memory.take<int32_t>(o.images * p.count);
   if (memory.failed) return false;
@@ -121,7 +139,7 @@ LA_INLINE bool make_matcher(Matcher& m, const Priors& p, const Objects& o, Memor
 // Best overlap and row of every prior of a chunk, and the objects' best ones inside it.
 LA_INLINE void match_chunk(const Matcher& m, int64_t image, int64_t chunk) {
   Chunk c;
-  if (!m.blank[image]) load_chunk(c, m.priors, image, chunk);
+  if (!m.blank[image]) load_chunk(c, m.priors, image, chunk), c.keep_hulls(hulls_of(m, image, chunk));
   float best[kChunk];
   int32_t row[kChunk];
   const int32_t first = m.first_row[image];
@@ -164,11 +182,12 @@ LA_INLINE bool needy(const Matcher& m, const Claims& rule, int64_t g) {
 
 // Which needy object claims each prior of a chunk (-1: none), once all chunks of the image are matched.
 LA_INLINE void claim_chunk(const Matcher& m, const Claims& rule, int64_t image, int64_t chunk, int32_t* claim) {
-  const int64_t begin = chunk * kChunk, rest = m.priors.count - begin, count = rest < kChunk ? rest : kChunk;
   float bid[kChunk];
-  bool loaded = false;
+  uint32_t loaded = 0;  // runs; few are needed
+  bool hulls = false;
   Chunk c;
-  for (int64_t i = 0; i < count; i++) claim[i] = -1;
+  find_chunk(c, m.priors, chunk);
+  for (int64_t i = 0; i < kChunk; i++) claim[i] = -1;
   for (int64_t g = begin_of(m.objects, image); g < end_of(m.objects, image); g++) {
     if (!m.able[g] || !needy(m, rule, g)) continue;
     const float best = bits_float(m.best[g]), *peak = m.peak + g * m.chunks;
@@ -176,25 +195,24 @@ LA_INLINE void claim_chunk(const Matcher& m, const Claims& rule, int64_t image, 
     const bool only_first = !rule.all_ties;
     bool done = false;
     for (int64_t k = 0; only_first && best > 0 && k < chunk; k++) done |= peak[k] == best;
-    if (done) continue;
-    if (!loaded) load_chunk(c, m.priors, image, chunk), loaded = true;
+    if (best > 0 && !hulls) c.take_hulls(hulls_of(m, image, chunk)), hulls = true;
     for (int r = 0; r < kRuns && !done; r++) {
       if (best > 0 && !touches({c.left[r], c.top[r], c.right[r], c.bottom[r]}, m.box[g])) continue;
-      for (int i = r * kRun; i < (r + 1) * kRun && i < count && !done; i += kFloats) {
-        float value[kFloats];
-        store(value, overlap(c, i, m.box[g]));
-        for (int k = 0; k < kFloats && i + k < count && !done; k++) {
-          const int64_t n = begin + i + k;
-          if (value[k] != best || (m.priors.valid && !m.priors.valid[image * m.priors.count + n])) continue;
+      if (!(loaded >> r & 1)) load_boxes(c, m.priors, image, r * kRun, (r + 1) * kRun), loaded |= 1u << r;
+      for (int i = r * kRun; i < (r + 1) * kRun && i < c.count; i += kFloats) {
+        const F value = overlap(c, i, m.box[g]);
+        for (uint32_t same = lanes(value == all(best)); same && !done; same &= same - 1) {
+          const int64_t k = i + __builtin_ctz(same), n = c.begin + k;
+          if (k >= c.count || (m.priors.valid && !m.priors.valid[image * m.priors.count + n])) continue;
           if (only_first && best == 0 && n != m.first_prior[image]) continue;
-          if (claim[i + k] < 0 || rule.rescue == kLast || best > bid[i + k])
-            claim[i + k] = (int32_t)g, bid[i + k] = best;
+          if (claim[k] < 0 || rule.rescue == kLast || best > bid[k]) claim[k] = (int32_t)g, bid[k] = best;
           done = only_first;
         }
       }
     }
   }
 }
+static_assert(kRuns <= 32, "one bit per run");
 
 int32_t match(const MatchArguments& a, int threads, Memory& memory) {
   Matcher m;

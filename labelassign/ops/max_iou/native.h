@@ -11,6 +11,7 @@ int32_t max_iou(const MaxIouArguments& a, int threads, Memory& memory) {
   if (!sound(o)) return kBadIndex;
   if (!make_matcher(m, a.priors, o, memory)) return kNoMemory;
   uint8_t* unaided = memory.zeros<uint8_t>(o.rows);
+  const Completion done(a.priors, o, a.answer, memory);
   if (memory.failed) return kNoMemory;
   const int64_t tasks = o.images * m.chunks, n = a.priors.count;
   threads = matching(threads, a.priors, o);
@@ -39,6 +40,7 @@ int32_t max_iou(const MaxIouArguments& a, int threads, Memory& memory) {
     for (int64_t i = 0; served && i < count; i++)
       if (iou[i] >= pos && row[i] >= 0 && index[i] == row[i])
         __atomic_store_n(unaided + row[i], (uint8_t)1, __ATOMIC_RELAXED);
+    done.priors(at, at + count);
   });
   for (int64_t i = 0; i < o.images; i++)
     for (int64_t g = begin_of(o, i); g < end_of(o, i); g++) {
@@ -48,7 +50,8 @@ int32_t max_iou(const MaxIouArguments& a, int threads, Memory& memory) {
       if (a.claims.rescue != kOff && best >= (float)a.claims.min_iou && wants && !unaided[g]) reason = kRescued;
       a.answer.reason[g] = (int8_t)reason;
     }
-  return finish(a.priors, o, a.answer, threads, memory);
+  done.rows();
+  return kDone;
 }
 
 }  // namespace

@@ -52,6 +52,27 @@ LA_INLINE F iou(const Lanes& a, F x1, F y1, F x2, F y2, F size) {
   const F inner = w * h, whole = (size + a.area) - inner;
   return inner / larger(whole, all(kTiny));
 }
+// Pairs of boxes, lane by lane, as above for single ones, NaN and all.
+struct Boxes { F x1, y1, x2, y2; };
+
+LA_INLINE F area(const Boxes& b) { return (b.x2 - b.x1) * (b.y2 - b.y1); }
+LA_INLINE F ratio(F part, F whole) { return part / select(all(kTiny) > whole, all(kTiny), whole); }
+LA_INLINE F intersection(const Boxes& a, const Boxes& b) {
+  const F w = smaller(a.x2, b.x2) - larger(a.x1, b.x1), h = smaller(a.y2, b.y2) - larger(a.y1, b.y1);
+  return larger(w, all(0.0f)) * larger(h, all(0.0f));
+}
+LA_INLINE F iou(const Boxes& a, const Boxes& b) {
+  const F inner = intersection(a, b);
+  return ratio(inner, (area(a) + area(b)) - inner);
+}
+LA_INLINE F giou(const Boxes& a, const Boxes& b) {
+  const F inner = intersection(a, b), zero = all(0.0f);
+  F whole = larger(a.x2 - a.x1, zero) * larger(a.y2 - a.y1, zero);
+  whole = (whole + larger(b.x2 - b.x1, zero) * larger(b.y2 - b.y1, zero)) - inner;
+  const F hull = (larger(a.x2, b.x2) - smaller(a.x1, b.x1)) * (larger(a.y2, b.y2) - smaller(a.y1, b.y1));
+  const F value = ratio(inner, whole) - ratio(hull - whole, hull);
+  return select(value > all(1.0f), all(1.0f), select(all(-1.0f) > value, all(-1.0f), value));
+}
 LA_INLINE bool touches(Box a, Box b) { return a.x2 > b.x1 && b.x2 > a.x1 && a.y2 > b.y1 && b.y2 > a.y1; }
 LA_INLINE Box around(Box a, Box b) {
   return {least(a.x1, b.x1), least(a.y1, b.y1), most(a.x2, b.x2), most(a.y2, b.y2)};

@@ -17,7 +17,7 @@ int32_t call(int32_t op, const void* arguments, int32_t threads) {
     case kMatch: return match(*static_cast<const MatchArguments*>(arguments), threads, memory);
     case kMaxIou: return max_iou(*static_cast<const MaxIouArguments*>(arguments), threads, memory);
     case kAtss: return atss(*static_cast<const AtssArguments*>(arguments), threads, memory);
-    case kCandidates: return candidates(*static_cast<const CandidateArguments*>(arguments), threads, memory);
+    case kCandidates: return candidates(*static_cast<const CandidateArguments*>(arguments), threads, memory, nullptr);
     case kPairCost: return pair_cost(*static_cast<const PairArguments*>(arguments), threads, memory);
     case kMixture: return mixture(*static_cast<const MixtureArguments*>(arguments), threads, memory);
     case kClassify: return classify_rows(*static_cast<const ClassifyArguments*>(arguments), threads, memory);

@@ -19,6 +19,7 @@ int32_t paa(const PaaArguments& a, int threads, Memory& memory) {
   auto* moment = memory.take<double>(lists);  // of nobody's interest
   auto* reason = memory.take<int64_t>(o.rows);
   auto* state = memory.take<int8_t>(choices);
+  const Completion done(a.priors, o, out, memory);
   if (memory.failed) return kNoMemory;
   const CandidateArguments propose = {
       a.priors, o, a.network, a.topk, 0, 0, a.pos_iou, a.claims, a.claims_take, a.shared, a.cost, prior, cost, iou, iou,
@@ -26,10 +27,17 @@ int32_t paa(const PaaArguments& a, int threads, Memory& memory) {
   const SettleArguments decide = {o.rows, width, cost, a.fit, a.separation, state, a.steps, a.converged};
   const ResolveArguments award = {o.rows, width, o.images, a.priors.count, prior, state, cost, reason, o.offsets,
                                   out.index, out.quality, out.reason};
-  int32_t code = candidates(propose, threads, memory);
+  int32_t code = candidates(propose, threads, memory, &done);
   if (code == kDone) code = settle(decide, threads, memory);
-  if (code == kDone) code = resolve(award, threads);
-  return code == kDone ? finish(a.priors, o, out, threads, memory) : code;
+  if (code != kDone) return code;
+  spread(workers(threads, 2.0 * (double)choices), o.images, [&](int64_t image, int) {
+    const int64_t from = begin_of(o, image), to = end_of(o, image);
+    resolve_image(award, image, from, to);
+    for (int64_t k = from * width; k < to * width; k++)
+      if (prior[k] >= 0) done.award(image * a.priors.count + prior[k]);
+  });
+  done.rows();
+  return kDone;
 }
 
 }  // namespace
