@@ -40,8 +40,9 @@ def tensor(who: str, name: str, value: object, shape: tuple[int | str, ...], kin
 
 def same_device(who: str, named: Iterable[tuple[str, Tensor | None]]) -> None:
     """Check that all given tensors live on one device."""
-    found = {name: str(value.device) for name, value in named if value is not None}
-    if len(set(found.values())) > 1:
+    given = [(name, value.device) for name, value in named if value is not None]
+    if any(device != given[0][1] for _, device in given):
+        found = {name: str(device) for name, device in given}
         fail(who, "all tensors on one device", found, "Move them with `.to(device)`.")
 
 

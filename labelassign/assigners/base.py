@@ -119,5 +119,5 @@ def _assignment(draft: Draft, gt: GroundTruth, rows: int) -> Assignment:
 
 
 def _own(values: Tensor, rows: int) -> Tensor:
-    """Without the row that an empty batch was given; never a view, which would hold on to it."""
-    return values if values.shape[0] == rows else values[:rows].clone()
+    """Without the row that a batch without any was given."""
+    return values if values.shape[0] == rows else values.new_empty(rows, *values.shape[1:])

@@ -56,7 +56,8 @@ class GroundTruth(Record):
         checks.tensor(who, "offsets", self.offsets, ("B + 1",), "int64")
         if self.image_sizes is not None:
             checks.tensor(who, "image_sizes", self.image_sizes, (self.num_images, 2), "float32")
-        checks.same_device(who, self._fields().items())
+        names = ("boxes", "labels", "offsets", "ignore", "image_sizes")
+        checks.same_device(who, [(name, getattr(self, name)) for name in names])
 
     @property
     def num_images(self) -> int:
