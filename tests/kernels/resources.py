@@ -18,6 +18,7 @@ CALLS = (
     *("match, highest", "match, last", "max_iou", "max_iou, first", "complete, points", "resolve"),
     *("candidates", "candidates, mmdet", "candidates, probs", "candidates, gamma"),
     *("settle", "settle, a", "settle, b", "settle, d"),
+    *("paa", "paa, mmdet", "paa, regions", "paa, b", "paa, d"),
 )
 HEAD = """# Registers and shared memory of the Triton kernels
 

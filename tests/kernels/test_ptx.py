@@ -35,7 +35,15 @@ def test_emitted_code_answers_what_the_reference_answers(name, target):
 
 
 def test_the_inputs_stay_as_they_were():
-    for name in ("candidates, mmdet", "match, last", "complete, points", "settle, b", "resolve", "max_iou"):
+    for name in (
+        "paa, mmdet",
+        "candidates, mmdet",
+        "match, last",
+        "complete, points",
+        "settle, b",
+        "resolve",
+        "max_iou",
+    ):
         op, args = CALLS[name]
         before = [t.clone() if isinstance(t, torch.Tensor) else t for t in args]
         with emulated("sm_90"):

@@ -42,6 +42,12 @@ def _candidates(priors, gt, p, cost, *, topk=9, spread=False, rescue=RESCUE_HIGH
     return "candidates", (*where, topk, 0, spread, 0.1, rescue, zero, take, False, *cost.terms(p))
 
 
+def _paa(priors, gt, p, assigner, share=0.5):
+    where = (priors.boxes, priors.valid, *objects(gt, p), p.scores, p.boxes, list(priors.level_sizes))
+    rules = (*assigner._rules(p), *assigner.mixture.options, *assigner.separation.options)
+    return "paa", (*where, assigner.topk, *rules, share)
+
+
 def _half(p, form):
     scores = p.scores.sigmoid() if form == "probs" else p.scores
     return Predictions(p.boxes.half(), scores.bfloat16(), form)
@@ -111,6 +117,63 @@ def candidate_calls():
         "candidates, sure": _candidates(*_sure(), la.FocalIoU(gamma=0.5)),
         "candidates, ties": _candidates(*_tied(), la.FocalIoU()),
         "candidates, ties, zero": _candidates(*_tied(), giou, rescue=RESCUE_LAST, zero=True),
+    }
+
+
+def _regions(gt):
+    """Two objects more in the first image and one in the last are ignored regions; then there are rows of padding."""
+    boxes = torch.tensor([[8.0, 8, 80, 60], [90, 40, 150, 120], [0, 0, 60, 128]])
+    order = torch.tensor([0, 1, 2, 3, 7, 8, 4, 5, 6, 9])
+    labels, ignore = torch.cat([gt.labels, gt.labels[:3]]), torch.arange(10) >= 7
+    rows = {"boxes": torch.cat([gt.boxes, boxes])[order], "labels": labels[order], "ignore": ignore[order]}
+    return _spoiled_objects(replace(gt, **rows, offsets=torch.tensor([0, 6, 6, 10])))
+
+
+def _large():
+    """More priors on a level, and of an image, than a program reads at once; a row in need of the last of them."""
+    priors, gt = la.Priors.grid(image_size=(256, 256), strides=(4, 16), scale=4), ground_truth((4,))
+    boxes = torch.cat([gt.boxes[:3] * 1.5, torch.tensor([[201.0, 250, 204, 253]])])
+    return priors, replace(gt, boxes=boxes, ignore=torch.arange(4) == 2), predictions(priors, 1)
+
+
+def _few():
+    """An object in need of one of two priors, of which the better is invalid."""
+    gt = la.GroundTruth.from_list([{"boxes": [[30.0, 30, 33, 33]], "labels": [1]}])
+    priors = la.Priors.from_boxes(torch.tensor([[28.0, 28, 36, 36], [20, 20, 60, 60]]))
+    return replace(priors, valid=torch.tensor([[False, True]])), gt, predictions(priors, 1)
+
+
+def paa_calls():
+    """The whole method: every rule, and every kind of row and image."""
+    priors, gt, p = grid(), ground_truth(COUNTS), predictions(grid())
+    some = replace(priors, valid=torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8)
+    some.valid[1] = False
+    none = some.valid & (torch.arange(3) < 2)[:, None]
+    own = replace(priors, boxes=priors.boxes + torch.arange(3.0)[:, None, None])
+    bad, mess = _regions(gt), spoil(p, 0, 0.5)
+    most = replace(priors, level_sizes=(100, 120, 80, 50, 30, 20, 15, 5))  # as many levels and choices as there may be
+    alone = replace(
+        gt, **{name: getattr(gt, name)[:1] for name in ("boxes", "labels", "ignore")}, offsets=torch.zeros(4).long()
+    )
+    plain, loose = la.PAA(), la.FocalIoU(alpha=0.4, gamma=1.5)
+    b, d = la.Separation(scheme="b", prefix="interleaved"), la.Separation(scheme="d", single="drop")
+    return {
+        "paa": _paa(priors, gt, p, plain),
+        "paa, mmdet": _paa(replace(some, valid=none), bad, _half(p, "sigmoid_logits"), la.PAA.mmdet(), -1.0),
+        "paa, original": _paa(own, gt, _strided(p), la.PAA.original(), -1.0),
+        "paa, regions": _paa(some, bad, mess, plain),
+        "paa, own": _paa(own, bad, p, replace(plain, topk=3, pos_iou=0.3), 0.9),
+        "paa, no rescue": _paa(some, gt, p, replace(plain, low_quality="off", pos_iou=0.4)),
+        "paa, probs": _paa(priors, bad, _half(mess, "probs"), replace(plain, topk=1, cost=loose)),
+        "paa, ties": _paa(*_tied(), plain),
+        "paa, ties, mmdet": _paa(*_tied(), la.PAA.mmdet(), -1.0),
+        "paa, a": _paa(priors, gt, p, replace(plain, separation=la.Separation(scheme="a"))),
+        "paa, b": _paa(priors, gt, p, replace(plain, topk=20, separation=b, mixture=la.Mixture(normalize=True))),
+        "paa, d": _paa(most, gt, p, replace(plain, topk=32, separation=d, mixture=la.Mixture(data_variance=True))),
+        "paa, few steps": _paa(priors, gt, p, replace(plain, mixture=la.Mixture(tol=0.0, max_steps=3))),
+        "paa, few": _paa(*_few(), plain),
+        "paa, nobody": _paa(some, alone, p, plain),
+        "paa, large": _paa(*_large(), plain),
     }
 
 
@@ -217,4 +280,5 @@ def completion_calls():
 
 def calls():
     """Op and arguments of each call, by its name."""
-    return {**match_calls(), **max_iou_calls(), **candidate_calls(), **decision_calls(), **completion_calls()}
+    parts = (match_calls(), max_iou_calls(), candidate_calls(), decision_calls(), completion_calls(), paa_calls())
+    return {name: call for part in parts for name, call in part.items()}

@@ -23,12 +23,24 @@ SUBJECTS = [s for s in (*MAX_IOU, *PAA) if s.name != "PAA.overlap"] + [la.LAD(la
 # what a call on a device starts: kernels by name, and fills of scratch memory by torch
 STARTS = {
     "match": {"best_kernel": 1, "claim_kernel": 1, "fill": 1},
-    "max_iou": {"best_kernel": 1, "decide_kernel": 1, "reason_kernel": 1, "fill": 1},
+    "max_iou": {
+        "best_kernel": 1,
+        "decide_kernel": 1,
+        "reason_kernel": 1,
+        "prior_kernel": 1,
+        "row_kernel": 1,
+        "fill": 2,
+    },
     "candidates": {"best_kernel": 1, "cost_kernel": 1, "list_kernel": 1, "fill": 1},
     "settle": {"settle_kernel": 1},
     "complete": {"prior_kernel": 1, "row_kernel": 1, "fill": 1},
     "resolve": {"claim_kernel": 1, "owner_kernel": 1, "fill": 1},
+    "paa": {"meet_kernel": 1, "cost_kernel": 1, "award_kernel": 1},
 }
+STAGES = [
+    *("best_kernel", "cost_kernel", "list_kernel", "settle_kernel"),
+    *("claim_kernel", "owner_kernel", "prior_kernel", "row_kernel"),
+]
 # these start nothing on a device
 FREE = {"empty", "new_empty", "empty_like", "view", "slice", "detach", "alias", "select", "as_strided", "device"}
 FILLS = {"new_zeros", "new_full", "zeros", "full"}
@@ -104,17 +116,32 @@ class _Counting(SyncGuard):
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 
-@pytest.mark.usefixtures("_device")
-def test_what_a_whole_call_starts():
+def started_by(assigner):
+    """The launches of a call, and what torch starts in it."""
     with FakeTensorMode(), launches() as started:
-        priors, gt, p = inputs()
-        with _Counting() as counting:
-            la.PAA()(priors, gt, p)
-    assert [launch.name for launch in started] == [
-        *("best_kernel", "cost_kernel", "list_kernel", "settle_kernel"),
-        *("claim_kernel", "owner_kernel", "prior_kernel", "row_kernel"),
-    ]
-    assert counting.work == {"fill": 3, "clone": 1}
+        for valid in (True, False):
+            started.clear()
+            priors, gt, p = inputs(valid=valid)
+            with _Counting() as counting:
+                assigner(priors, gt, p, teacher=p)
+            assert len({launch.name for launch in started}) == len(started)
+    return [launch.name for launch in started], counting.work
+
+
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize("assigner", [la.PAA(), la.PAA.mmdet(), la.PAA.original(), la.LAD(la.PAA())], ids=str)
+def test_a_whole_call_starts_three_kernels_and_nothing_else(assigner):
+    # torch copies the offsets into the answer, after the op
+    assert started_by(assigner) == (list(STARTS["paa"]), {"clone": 1})
+
+
+class _Own(la.PAA):
+    """An assigner of somebody else's: it runs the stages one by one."""
+
+
+@pytest.mark.usefixtures("_device")
+def test_stages_one_by_one_start_their_own_kernels():
+    assert started_by(_Own()) == (STAGES, {"fill": 3, "clone": 1})
 
 
 @pytest.mark.usefixtures("_device")
@@ -158,7 +185,7 @@ def test_device_tensors_are_taken(name):
 
 
 @pytest.mark.usefixtures("_device")
-@pytest.mark.parametrize("name", ["match", "max_iou", "candidates", "settle", "resolve", "complete"])
+@pytest.mark.parametrize("name", STARTS)
 def test_the_first_arguments_alone_can_be_asked_about(name):
     for count in range(1, len(CALLS[name][1])):
         assert refused(name, count=count) is None
@@ -174,6 +201,11 @@ def test_the_first_arguments_alone_can_be_asked_about(name):
         ("candidates", 10, 65, "topk = 65"),
         ("candidates", 9, [1] * 9, "9 levels"),
         ("candidates", 2, torch.Tensor.double, "float64"),
+        ("paa", 15, True, "share"),
+        ("paa", 16, "softmax_logits", "softmax"),
+        ("paa", 10, 65, "topk = 65"),
+        ("paa", 5, torch.Tensor.int, "int32"),
+        ("paa, d", 10, 33, "33 choices on each of 8 levels"),
         ("match", 0, lambda t: t[:0], "no priors"),
         ("max_iou", 3, torch.Tensor.int, "int32"),
         ("settle", 0, torch.Tensor.half, "float16"),

@@ -103,6 +103,15 @@ def focal(
     return total * (1 - ALPHA) + own_term * ALPHA
 
 
+@triton.jit
+def chance(best, any_prior, POS_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr):
+    """Why a row of that best overlap would have nothing to choose from."""
+    near_enough = best >= POS_IOU
+    if RESCUE != OFF:
+        near_enough = near_enough | (best > 0.0) | (ZERO & any_prior)
+    return tl.where(near_enough, LOST, NO_CANDIDATE)
+
+
 @triton.jit(do_not_specialize=["classes", "N", "G", "B", "C", "stride", "s0", "s1", "s2", "p0", "p1", "p2"])
 def cost_kernel(
     PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride,
@@ -141,19 +150,50 @@ def cost_kernel(
         cost = tl.where(sound, total, float("inf")).to(tl.float32)
         cost = tl.where(finite(cost), cost, float("inf"))
         tl.store(COST + place, cost, mask=member)
-        tl.store(OVERLAP + place, overlap, mask=member)  # nobody reads it where the cost is infinite
+        if OVERLAP is not None:
+            tl.store(OVERLAP + place, overlap, mask=member)  # nobody reads it where the cost is infinite
         refused = tl.sum((member & (cost == float("inf"))).to(tl.int32), 0)
         if refused > 0:
             tl.atomic_add(REFUSED + image, refused, sem="relaxed")
-    if block == 0:
-        any_prior = tl.load(REACHED + image) > 0 if HAS_VALID and ZERO else True
-        for start in range(begin, end, BLOCK):
-            g = start + tl.arange(0, BLOCK)
-            best = best_value(tl.load(BEST + g, mask=g < end, other=0))
-            near_enough = best >= POS_IOU
-            if RESCUE != OFF:
-                near_enough = near_enough | (best > 0.0) | (ZERO & any_prior)
-            tl.store(REASON + g, tl.where(near_enough, LOST, NO_CANDIDATE), mask=g < end)
+    if REASON is not None:
+        if block == 0:
+            any_prior = tl.load(REACHED + image) > 0 if HAS_VALID and ZERO else True
+            for start in range(begin, end, BLOCK):
+                g = start + tl.arange(0, BLOCK)
+                best = best_value(tl.load(BEST + g, mask=g < end, other=0))
+                tl.store(REASON + g, chance(best, any_prior, POS_IOU, RESCUE, ZERO), mask=g < end)
+
+
+@triton.jit
+def end_of(level, e0, e1, e2, e3, e4, e5, e6, e7):
+    """Where a level ends; 0 before the first."""
+    end = tl.where(level < 0, 0, e0)
+    end = tl.where(level > 0, e1, end)
+    end = tl.where(level > 1, e2, end)
+    end = tl.where(level > 2, e3, end)
+    end = tl.where(level > 3, e4, end)
+    end = tl.where(level > 4, e5, end)
+    end = tl.where(level > 5, e6, end)
+    return tl.where(level > 6, e7, end)
+
+
+@triton.jit
+def keep_least(best, worst, open, key):
+    """Put the lowest keys into the open places of `best`, where the highest is `worst`; no key comes twice."""
+    least = tl.min(key, 0)
+    while least < worst:
+        best = tl.where(open & (best == worst), least, best)
+        worst = tl.max(tl.where(open, best, -1), 0)
+        key = tl.where(key == least, NEVER, key)
+        least = tl.min(key, 0)
+    return best, worst
+
+
+@triton.jit
+def cost_key(cost, index):
+    """A key in the order of costs, then of priors; above all others for a cost that is infinite."""
+    key = (cost.to(tl.int32, bitcast=True).to(tl.int64) << 32) | index.to(tl.int64)
+    return tl.where(cost < float("inf"), key, NEVER)
 
 
 @triton.jit(do_not_specialize=["N", "B", "e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7"])
@@ -164,24 +204,11 @@ def list_kernel(
 ):  # fmt: skip
     """The cheapest candidates of one row on one level; e0 … e7: where the levels end."""
     g, level = tl.program_id(0), tl.program_id(1)
-    begin, end = 0, e0
-    if level > 0:
-        begin, end = e0, e1
-    if level > 1:
-        begin, end = e1, e2
-    if level > 2:
-        begin, end = e2, e3
-    if level > 3:
-        begin, end = e3, e4
-    if level > 4:
-        begin, end = e4, e5
-    if level > 5:
-        begin, end = e5, e6
-    if level > 6:
-        begin, end = e6, e7
+    begin = end_of(level - 1, e0, e1, e2, e3, e4, e5, e6, e7)
+    end = end_of(level, e0, e1, e2, e3, e4, e5, e6, e7)
     base = image_of(OFFSETS, g, B).to(tl.int64) * N
     slot = tl.arange(0, K)
-    # the places to fill hold keys above all real ones, the places beyond TOPK a key below them, which never leaves
+    # the places to fill hold keys above all real ones, those beyond TOPK one below them
     best = tl.where(slot < TOPK, NEVER - 1 - slot.to(tl.int64), -1)
     worst = tl.max(best, 0)
     count, had, total = tl.zeros([], tl.int32), 0, tl.zeros([], tl.float64)
@@ -195,14 +222,7 @@ def list_kernel(
             count += tl.sum(real.to(tl.int32), 0)
             if SPREAD:
                 total += tl.sum(tl.where(real, cost, 0.0).to(tl.float64), 0)
-            key = (cost.to(tl.int32, bitcast=True).to(tl.int64) << 32) | index.to(tl.int64)
-            key = tl.where(real, key, NEVER)
-            least = tl.min(key, 0)
-            while least < worst:
-                best = tl.where(best == worst, least, best)
-                worst = tl.max(best, 0)
-                key = tl.where(key == least, NEVER, key)
-                least = tl.min(key, 0)
+            best, worst = keep_least(best, worst, slot < TOPK, cost_key(cost, index))
     group = g * tl.num_programs(1) + level
     tl.store(COUNT + group, count)
     if had > 0:

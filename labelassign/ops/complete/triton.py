@@ -27,11 +27,51 @@ def covered(x1, y1, x2, y2, rx1, ry1, rx2, ry2):
     return tl.where(size > 0.0, share, tl.where(inside, 1.0, 0.0))
 
 
+@triton.jit
+def hide(
+    index, x1, y1, x2, y2, begin, end, real, BOXES, LABELS, IGNORE, SHARE: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
+    """Index of priors, -2 where an ignored region among some rows covers the background."""
+    hidden = tl.zeros([BLOCK], tl.int32)
+    for g in range(begin, end):
+        if tl.load(IGNORE + g) != 0:
+            rx1, ry1, rx2, ry2 = load_box(BOXES + g * 4, 1, True)
+            if well_formed(g, rx1, ry1, rx2, ry2, LABELS, real, -1) > 0:
+                share = covered(x1, y1, x2, y2, rx1, ry1, rx2, ry2)
+                hidden = tl.where(share >= SHARE, 1, hidden)
+    return tl.where((index == -1) & (hidden > 0), -2, index)
+
+
+@triton.jit
+def finish(index, place, there, TARGET, VALID, FOUND, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID: tl.constexpr):
+    """Write index, target (1 without TARGET) and weights of priors; the index, -2 where a prior is invalid."""
+    if HAS_VALID:
+        index = tl.where(tl.load(VALID + place, mask=there, other=0) != 0, index, -2)
+    positive = tl.where(index >= 0, 1.0, 0.0)
+    soft = positive
+    if TARGET is not None:
+        soft = tl.load(TARGET + place, mask=there, other=0.0) * positive
+    tl.store(FOUND + place, index, mask=there)
+    tl.store(SOFT + place, soft, mask=there)
+    tl.store(CLS_WEIGHT + place, tl.where(index == -2, 0.0, 1.0), mask=there)
+    tl.store(LOC_WEIGHT + place, positive, mask=there)
+    return index
+
+
+@triton.jit
+def barred(row, reason, BOXES, LABELS, IGNORE, real, classes):
+    """A row's reason, unless it may own nothing anyway."""
+    x1, y1, x2, y2 = load_box(BOXES + row * 4, 1, True)
+    reason = tl.where(usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes) > 0, reason, INVALID)
+    reason = tl.where(tl.load(IGNORE + row) != 0, IGNORED, reason)
+    return tl.where(row < real, reason, PADDING)
+
+
 @triton.jit(do_not_specialize=["N", "G", "B", "s0", "s1", "s2"])
 def prior_kernel(
     INDEX, TARGET, SEEN, VALID, BOXES, LABELS, OFFSETS, IGNORE, N, G, B, s0, s1, s2,
     FOUND, SOFT, CLS_WEIGHT, LOC_WEIGHT, OWNS,
-    SHARE: tl.constexpr, HAS_TARGET: tl.constexpr, HAS_VALID: tl.constexpr, BLOCK: tl.constexpr,
+    SHARE: tl.constexpr, HAS_VALID: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Index, target and weights of every prior; OWNS: rows that have one."""
     image, n = tl.program_id(1), tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -39,27 +79,11 @@ def prior_kernel(
     index = tl.load(INDEX + place, mask=n < N, other=-1)
     if SHARE >= 0.0:
         begin, end = rows_of(OFFSETS, image, B, G)
-        real = tl.load(OFFSETS + B)
         x1, y1, x2, y2 = load_box(SEEN + (image.to(tl.int64) * s0 + n.to(tl.int64) * s1), s2, n < N)
-        hidden = tl.zeros([BLOCK], tl.int32)
-        for g in range(begin, end):
-            if tl.load(IGNORE + g) != 0:
-                rx1, ry1, rx2, ry2 = load_box(BOXES + g * 4, 1, True)
-                if well_formed(g, rx1, ry1, rx2, ry2, LABELS, real, -1) > 0:
-                    share = covered(x1, y1, x2, y2, rx1, ry1, rx2, ry2)
-                    hidden = tl.where(share >= SHARE, 1, hidden)
-        index = tl.where((index == -1) & (hidden > 0), -2, index)
-    if HAS_VALID:
-        index = tl.where(tl.load(VALID + place, mask=n < N, other=0) != 0, index, -2)
-    positive = tl.where(index >= 0, 1.0, 0.0)
+        real = tl.load(OFFSETS + B)
+        index = hide(index, x1, y1, x2, y2, begin, end, real, BOXES, LABELS, IGNORE, SHARE, BLOCK)
+    index = finish(index, place, n < N, TARGET, VALID, FOUND, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID)
     tl.store(OWNS + index, 1, mask=(n < N) & (index >= 0) & (index < G))
-    soft = positive
-    if HAS_TARGET:
-        soft = tl.load(TARGET + place, mask=n < N, other=0.0) * positive
-    tl.store(FOUND + place, index, mask=n < N)
-    tl.store(SOFT + place, soft, mask=n < N)
-    tl.store(CLS_WEIGHT + place, tl.where(index == -2, 0.0, 1.0), mask=n < N)
-    tl.store(LOC_WEIGHT + place, positive, mask=n < N)
 
 
 @triton.jit(do_not_specialize=["B", "classes"])
@@ -71,10 +95,7 @@ def row_kernel(REASON, BOXES, LABELS, OFFSETS, IGNORE, B, classes, OWNS, FOUND):
     served = tl.where(reason == RESCUED, RESCUED, FINE)
     # a row that had what it needed and still ends with nothing has lost it to others
     reason = tl.where(tl.load(OWNS + row) > 0, served, tl.where(had, LOST, reason))
-    x1, y1, x2, y2 = load_box(BOXES + row * 4, 1, True)
-    reason = tl.where(usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes) > 0, reason, INVALID)
-    reason = tl.where(tl.load(IGNORE + row) != 0, IGNORED, reason)
-    tl.store(FOUND + row, tl.where(row < real, reason, PADDING))
+    tl.store(FOUND + row, barred(row, reason, BOXES, LABELS, IGNORE, real, classes))
 
 
 def complete(
@@ -103,7 +124,7 @@ def complete(
     )
     owns = gt_labels.new_zeros(rows, dtype=torch.int8)
     where = (*given[:2], seen, given[2], *objects, n, rows, images, *strides)
-    rules = {"SHARE": ignore_iof, "HAS_TARGET": cls_target is not None, "HAS_VALID": valid is not None, "BLOCK": BLOCK}
+    rules = {"SHARE": ignore_iof, "HAS_VALID": valid is not None, "BLOCK": BLOCK}
     made = (found, soft, cls_weight, loc_weight, owns)
     launch(prior_kernel, (blocks(n, BLOCK), images), seen, *where, *made, warps=4, **rules)
     launch(row_kernel, (rows,), seen, reason.contiguous(), *objects, images, classes, owns, final, warps=1)

@@ -135,8 +135,46 @@ def load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID: tl.constexpr)
 
 
 @triton.jit
+def packed(overlap):
+    """A key in the order of overlaps, with room for what decides between equals."""
+    return (overlap + 0.0).to(tl.int32, bitcast=True).to(tl.int64) << 32
+
+
+@triton.jit
 def best_value(key):
     return (key >> 32).to(tl.int32).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def best_rows(
+    live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, BEST, begin, end, real, classes,
+    ALL_TIES: tl.constexpr, FIRST: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Best overlap of every prior of a block and its row, -1 without any; BEST (or None): what rows find here.
+
+    FIRST: a row whose best overlap is 0 wants to know its first prior, too.
+    """
+    best = tl.zeros([BLOCK], tl.float32)
+    row = tl.full([BLOCK], -1, tl.int32)
+    first = -1  # the row that wins where no overlap is above 0
+    for g in range(begin, end):
+        rx1, ry1, rx2, ry2 = load_box(BOXES + g * 4, 1, True)
+        able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes)
+        first = tl.where((able > 0) & (first < 0), g, first)
+        gx1, gy1, gx2, gy2 = tame(rx1, ry1, rx2, ry2)
+        if ((gx2 > left) & (right > gx1) & (gy2 > top) & (low > gy1)) | FIRST:
+            overlap = iou(gx1, gy1, gx2, gy2, x1, y1, x2, y2)
+            overlap = tl.where(live, overlap, -1.0)
+            better = (able > 0) & (overlap > best)
+            best, row = tl.where(better, overlap, best), tl.where(better, g, row)
+            if BEST is not None:
+                highest = tl.max(overlap, 0)
+                if (highest > 0.0) | (FIRST & (highest == 0.0)):
+                    key = packed(highest)
+                    if not ALL_TIES:
+                        key = key | (tl.min(tl.where(overlap == highest, index, 0x7FFFFFFF), 0).to(tl.int64) ^ LOW32)
+                    tl.atomic_max(BEST + g, key, sem="relaxed")
+    return best, tl.where(live, tl.where(row < 0, first, row), -1)
 
 
 @triton.jit(do_not_specialize=["classes", "N", "G", "B", "stride"])
@@ -149,32 +187,13 @@ def best_kernel(
     index = block * BLOCK + tl.arange(0, BLOCK)
     live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
     begin, end = rows_of(OFFSETS, image, B, G)
-    real = tl.load(OFFSETS + B)
-    best = tl.zeros([BLOCK], tl.float32)
-    row = tl.full([BLOCK], -1, tl.int32)
-    first = -1  # the row that wins where no overlap is above 0
-    # then a row of best overlap 0 wants to know its first prior
-    FIRST: tl.constexpr = ZERO and not ALL_TIES  # pyright: ignore[reportAssignmentType]
-    for g in range(begin, end):
-        rx1, ry1, rx2, ry2 = load_box(BOXES + g * 4, 1, True)
-        able = usable(g, rx1, ry1, rx2, ry2, LABELS, IGNORE, real, classes)
-        first = tl.where((able > 0) & (first < 0), g, first)
-        gx1, gy1, gx2, gy2 = tame(rx1, ry1, rx2, ry2)
-        if ((gx2 > left) & (right > gx1) & (gy2 > top) & (low > gy1)) | FIRST:
-            overlap = iou(gx1, gy1, gx2, gy2, x1, y1, x2, y2)
-            overlap = tl.where(live, overlap, -1.0)
-            better = (able > 0) & (overlap > best)
-            best, row = tl.where(better, overlap, best), tl.where(better, g, row)
-            highest = tl.max(overlap, 0)
-            if (highest > 0.0) | (FIRST & (highest == 0.0)):
-                key = (highest + 0.0).to(tl.int32, bitcast=True).to(tl.int64) << 32
-                if not ALL_TIES:
-                    key = key | (tl.min(tl.where(overlap == highest, index, 0x7FFFFFFF), 0).to(tl.int64) ^ LOW32)
-                tl.atomic_max(BEST + g, key, sem="relaxed")
-    row = tl.where(live & (row < 0), first, row)
+    best, row = best_rows(
+        live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, BEST, begin, end,
+        tl.load(OFFSETS + B), classes, ALL_TIES, ZERO and not ALL_TIES, BLOCK,
+    )  # fmt: skip
     place = image.to(tl.int64) * N + index
     tl.store(IOU + place, best, mask=index < N)
-    tl.store(ROW + place, tl.where(live, row, -1), mask=index < N)
+    tl.store(ROW + place, row, mask=index < N)
     if HAS_VALID and ZERO:
         if tl.max(live.to(tl.int32), 0) > 0:
             tl.store(REACHED + image, 1)

@@ -8,6 +8,8 @@ Nothing is sorted: the order of equal costs is that of their places, so every qu
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -104,21 +106,14 @@ def separate(
     return positive.to(tl.int32) - ignored.to(tl.int32)
 
 
-@triton.jit(do_not_specialize=["columns", "max_steps"])
-def settle_kernel(
-    COSTS, STATE, STEPS, CONVERGED, columns, max_steps,
+@triton.jit
+def settled(
+    key, cost, inside, max_steps,
     TOL: tl.constexpr, REG: tl.constexpr, NORMALIZE: tl.constexpr, DATA_VARIANCE: tl.constexpr,
     SCHEME: tl.constexpr, SINGLE_STAYS: tl.constexpr, ALL_IF_EMPTY: tl.constexpr, INTERLEAVED: tl.constexpr,
     K: tl.constexpr,
 ):  # fmt: skip
-    """One row."""
-    row, k = tl.program_id(0), tl.arange(0, K)
-    place = row.to(tl.int64) * columns + k
-    cost = tl.load(COSTS + place, mask=k < columns, other=float("inf")) + 0.0  # one zero, not two
-    inside = tl.abs(cost) < float("inf")
-    bits = cost.to(tl.int32, bitcast=True)
-    bits = tl.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    key = tl.where(inside, (bits.to(tl.int64) << 32) | k.to(tl.int64), NEVER)
+    """The states of a row's costs, whose order is that of their keys, and how the fit ended."""
     count = tl.sum(inside.to(tl.int32), 0)
     steps, close, state = 0, 0, tl.zeros([K], tl.int32)
     if count > 0:
@@ -136,15 +131,35 @@ def settle_kernel(
         state = separate(
             key, cost, inside, component, score, count, SCHEME, SINGLE_STAYS, ALL_IF_EMPTY, INTERLEAVED
         )  # fmt: skip
+    return state, steps, close
+
+
+@triton.jit(do_not_specialize=["columns", "max_steps"])
+def settle_kernel(
+    COSTS, STATE, STEPS, CONVERGED, columns, max_steps,
+    TOL: tl.constexpr, REG: tl.constexpr, NORMALIZE: tl.constexpr, DATA_VARIANCE: tl.constexpr,
+    SCHEME: tl.constexpr, SINGLE_STAYS: tl.constexpr, ALL_IF_EMPTY: tl.constexpr, INTERLEAVED: tl.constexpr,
+    K: tl.constexpr,
+):  # fmt: skip
+    """One row."""
+    row, k = tl.program_id(0), tl.arange(0, K)
+    place = row.to(tl.int64) * columns + k
+    cost = tl.load(COSTS + place, mask=k < columns, other=float("inf")) + 0.0  # one zero, not two
+    inside = tl.abs(cost) < float("inf")
+    bits = cost.to(tl.int32, bitcast=True)
+    bits = tl.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    key = tl.where(inside, (bits.to(tl.int64) << 32) | k.to(tl.int64), NEVER)
+    state, steps, close = settled(
+        key, cost, inside, max_steps, TOL, REG, NORMALIZE, DATA_VARIANCE,
+        SCHEME, SINGLE_STAYS, ALL_IF_EMPTY, INTERLEAVED, K,
+    )  # fmt: skip
     tl.store(STATE + place, state, mask=k < columns)
     tl.store(STEPS + row, steps)
     tl.store(CONVERGED + row, close)
 
 
-def settle(
-    costs: Tensor,
+def rules_of(
     tol: float,
-    max_steps: int,
     reg: float,
     normalize: bool,
     data_variance: bool,
@@ -152,18 +167,26 @@ def settle(
     single: str,
     empty_low: str,
     prefix: str,
+) -> dict[str, Any]:
+    """How `settled` fits and separates."""
+    fitted = {"TOL": tol, "REG": reg, "NORMALIZE": normalize, "DATA_VARIANCE": data_variance}
+    separated = {"SCHEME": scheme, "SINGLE_STAYS": single == "positive", "ALL_IF_EMPTY": empty_low == "all"}
+    return {**fitted, **separated, "INTERLEAVED": prefix == "interleaved"}
+
+
+def settle(
+    costs: Tensor,
+    tol: float,
+    max_steps: int,
+    *rules: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """See `labelassign.ops.mixture.settle`."""
     rows, columns = costs.shape
     costs = costs.contiguous()
     state, steps = torch.empty_like(costs, dtype=torch.int8), costs.new_empty(rows, dtype=torch.int64)
     converged = costs.new_empty(rows, dtype=torch.bool)
-    fitted = {"TOL": tol, "REG": reg, "NORMALIZE": normalize, "DATA_VARIANCE": data_variance}
-    separated = {"SCHEME": scheme, "SINGLE_STAYS": single == "positive", "ALL_IF_EMPTY": empty_low == "all"}
-    separated |= {"INTERLEAVED": prefix == "interleaved"}
     width = power_of_two(columns, 32)
     given = (costs, state, steps, converged.view(torch.int8), columns, max_steps)
-    launch(
-        settle_kernel, (rows,), costs, *given, warps=min(8, power_of_two(width // 64)), K=width, **fitted, **separated
-    )
+    warps, chosen = min(8, power_of_two(width // 64)), rules_of(tol, *rules)
+    launch(settle_kernel, (rows,), costs, *given, warps=warps, K=width, **chosen)
     return state, steps, converged

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelassign.ops.accelerator import lazily
 from labelassign.ops.candidates import COST
 from labelassign.ops.dispatch import Op
 from labelassign.ops.mixture import FIT, SEPARATION
 from labelassign.ops.objects import OBJECTS, fake_answer
-from labelassign.ops.paa import native, reference
+from labelassign.ops.paa import limits, native, reference
 
 __all__ = ["paa"]
 
@@ -33,7 +34,7 @@ paa = Op(
     "float ignore_iof) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     reference.paa,
     _fake,
-    {"native": (native.paa, native.refusal)},
+    {"triton": (lazily("paa", "paa"), limits.refusal), "native": (native.paa, native.refusal)},
 ).register()
 """The whole of `PAA` under one network: what `candidates`, `settle`, `resolve` and `complete` give one after another.
 

@@ -14,7 +14,8 @@ EMULATED = ("sm_80", "sm_90", "sm_100", "sm_120")
 _ROUGH = re.compile(r"\.approx\b|\.full\b|^(?:@!?%\w+\s+)?(?:ex2|lg2|sin|cos|tanh|rsqrt)\b")
 _FUSED = re.compile(r"\b(?:fma|mad)\.[\w.]*f(?:32|16)|\b(?:fma|mad)\.[\w.]*bf16")
 # inside exp and log of float64, where steps of Newton's method follow
-_REFINED, _HAVE_LOGARITHMS = re.compile(r"\brcp\.approx\.ftz\.f64\b"), {"cost_kernel", "settle_kernel", "owner_kernel"}
+_REFINED = re.compile(r"\brcp\.approx\.ftz\.f64\b")
+_HAVE_LOGARITHMS = {"cost_kernel", "settle_kernel", "owner_kernel", "award_kernel"}
 _TEXTS: dict[str, tuple[str, int]] = {}
 
 

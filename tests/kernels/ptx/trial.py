@@ -51,6 +51,10 @@ CHOSEN = (
     "resolve",
     "complete, half",
     "complete, points",
+    "paa, mmdet",
+    "paa, regions",
+    "paa, ties",
+    "paa, b",
 )
 
 

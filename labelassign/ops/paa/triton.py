@@ -1,0 +1,223 @@
+"""The whole of probabilistic anchor assignment in three Triton launches; nothing else runs on the device.
+
+`meet_kernel` has programs of two kinds: one per row for its best overlap, the others for the best of a block of priors,
+for which they also write the answer of priors that nobody will get. `cost_kernel` is that of the candidates.
+`award_kernel` has one program per row, which chooses, fits, separates, and writes the answer of the priors it keeps.
+No program reads or writes what another of its launch writes: every prior is the candidate of one row at most, so rows
+never meet, and nothing needs an atomic operation but the count of refused pairs.
+"""
+# ruff: noqa: ANN001, ANN201 - Triton's own language: pointers and blocks of numbers, `if` by constants
+# pyright: basic, reportOperatorIssue=false, reportAttributeAccessIssue=false, reportArgumentType=false
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from labelassign.ops.accelerator import blocks, launch, power_of_two
+from labelassign.ops.candidates.limits import LEVELS
+from labelassign.ops.candidates.triton import (
+    CLASSES,
+    COST_BLOCK,
+    NEVER,
+    REJECTED,
+    chance,
+    cost_kernel,
+    cost_key,
+    end_of,
+    keep_least,
+)
+from labelassign.ops.complete.triton import FINE, barred, finish, hide
+from labelassign.ops.match.triton import (
+    arranged,
+    best_rows,
+    best_value,
+    image_of,
+    iou,
+    load_box,
+    load_priors,
+    packed,
+    rows_of,
+    tame,
+    usable,
+)
+from labelassign.ops.mixture.triton import rules_of, settled
+
+# the sizes up to which no target spills registers
+MEETING = {"warps": 4, "BLOCK": 128, "SCAN": 1024}
+AWARDING = {"warps": 8, "SCAN": 1024}
+
+
+@triton.jit
+def best_of_row(
+    row, image, PRIORS, VALID, BOXES, LABELS, IGNORE, classes, N, real, stride,
+    HAS_VALID: tl.constexpr, SCAN: tl.constexpr,
+):  # fmt: skip
+    """The best overlap of a row with a prior of its image; -1 if there is none, or if it may own none."""
+    x1, y1, x2, y2 = load_box(BOXES + row * 4, 1, True)
+    able = usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes)
+    gx1, gy1, gx2, gy2 = tame(x1, y1, x2, y2)
+    best = tl.full([SCAN], -1.0, tl.float32)
+    for start in range(0, tl.where(able > 0, N, 0), SCAN):
+        index = start + tl.arange(0, SCAN)
+        live, px1, py1, px2, py2, _, _, _, _ = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
+        overlap = iou(gx1, gy1, gx2, gy2, px1, py1, px2, py2)
+        best = tl.maximum(best, tl.where(live, overlap, -1.0))
+    return tl.max(best, 0)
+
+
+@triton.jit(do_not_specialize=["classes", "N", "G", "B", "stride", "spans"])
+def meet_kernel(
+    PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride,
+    spans, COST, ROW, BEST, REASON, REFUSED, INDEX, QUALITY, SOFT, CLS_WEIGHT, LOC_WEIGHT,
+    POS_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, SHARE: tl.constexpr,
+    HAS_VALID: tl.constexpr, BLOCK: tl.constexpr, SCAN: tl.constexpr,
+):  # fmt: skip
+    """The best overlap of a row; or of each of a block of priors with its row, and its answer if no row gets it."""
+    number = tl.program_id(0)
+    real = tl.load(OFFSETS + B)
+    if number < G:
+        image = image_of(OFFSETS, number, B)
+        found = best_of_row(
+            number, image, PRIORS, VALID, BOXES, LABELS, IGNORE, classes, N, real, stride, HAS_VALID, SCAN
+        )
+        highest = tl.maximum(found, 0.0)
+        tl.store(BEST + number, packed(highest))
+        tl.store(REASON + number, chance(highest, found >= 0.0, POS_IOU, RESCUE, ZERO).to(tl.int8))
+    else:
+        image, block = (number - G) // spans, (number - G) % spans
+        index = block * BLOCK + tl.arange(0, BLOCK)
+        live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
+        begin, end = rows_of(OFFSETS, image, B, G)
+        best, row = best_rows(
+            live, x1, y1, x2, y2, left, top, right, low, index, BOXES, LABELS, IGNORE, None, begin, end,
+            real, classes, True, False, BLOCK,
+        )  # fmt: skip
+        place = image.to(tl.int64) * N + index
+        tl.store(COST + place, best, mask=index < N)
+        tl.store(ROW + place, row, mask=index < N)
+        nobody = tl.full([BLOCK], -1, tl.int64)
+        if SHARE >= 0.0:
+            sx1, sy1, sx2, sy2 = load_box(PRIORS + image.to(tl.int64) * stride + index * 4, 1, index < N)
+            nobody = hide(nobody, sx1, sy1, sx2, sy2, begin, end, real, BOXES, LABELS, IGNORE, SHARE, BLOCK)
+        finish(nobody, place, index < N, None, VALID, INDEX, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID)
+        tl.store(QUALITY + place, tl.zeros([BLOCK], tl.float32), mask=index < N)
+        if block == 0:
+            tl.store(REFUSED + image, 0)
+
+
+@triton.jit
+def cheapest(
+    row, base, able, ROW, COST, levels, e0, e1, e2, e3, e4, e5, e6, e7,
+    TOPK: tl.constexpr, CHOICES: tl.constexpr, SCAN: tl.constexpr,
+):  # fmt: skip
+    """Keys of the cheapest candidates of a row on each level, above all real ones where there is none; if any was."""
+    slot = tl.arange(0, CHOICES)
+    best, had = tl.full([CHOICES], NEVER - 1, tl.int64) - slot, 0
+    for level in range(tl.where(able > 0, levels, 0)):
+        open = (slot >= level * TOPK) & (slot < level * TOPK + TOPK)
+        worst = tl.max(tl.where(open, best, -1), 0)
+        end = end_of(level, e0, e1, e2, e3, e4, e5, e6, e7)
+        for start in range(end_of(level - 1, e0, e1, e2, e3, e4, e5, e6, e7), end, SCAN):
+            index = start + tl.arange(0, SCAN)
+            mine = tl.load(ROW + base + index, mask=index < end, other=-1) == row
+            if tl.max(mine.to(tl.int32), 0) > 0:
+                had = 1
+                cost = tl.load(COST + base + index, mask=mine, other=float("inf"))
+                best, worst = keep_least(best, worst, open, cost_key(cost, index))
+    return best, had
+
+
+@triton.jit(do_not_specialize=[
+    *("classes", "N", "B", "levels", "e0", "e1", "e2", "e3", "e4", "e5", "e6", "e7", "max_steps"),
+])  # fmt: skip
+def award_kernel(
+    BOXES, LABELS, OFFSETS, IGNORE, classes, N, B, levels, e0, e1, e2, e3, e4, e5, e6, e7, max_steps,
+    ROW, COST, INDEX, QUALITY, SOFT, CLS_WEIGHT, LOC_WEIGHT, REASON, STEPS, CONVERGED,
+    TOPK: tl.constexpr, CHOICES: tl.constexpr,
+    TOL: tl.constexpr, REG: tl.constexpr, NORMALIZE: tl.constexpr, DATA_VARIANCE: tl.constexpr,
+    SCHEME: tl.constexpr, SINGLE_STAYS: tl.constexpr, ALL_IF_EMPTY: tl.constexpr, INTERLEAVED: tl.constexpr,
+    SCAN: tl.constexpr,
+):  # fmt: skip
+    """The priors that one row gets."""
+    row = tl.program_id(0)
+    real, base = tl.load(OFFSETS + B), image_of(OFFSETS, row, B).to(tl.int64) * N
+    x1, y1, x2, y2 = load_box(BOXES + row * 4, 1, True)
+    able = usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes)
+    key, had = cheapest(row, base, able, ROW, COST, levels, e0, e1, e2, e3, e4, e5, e6, e7, TOPK, CHOICES, SCAN)
+    held = key < NEVER - CHOICES
+    cost = tl.where(held, best_value(key), float("inf"))
+    state, steps, close = settled(
+        key, cost, held, max_steps, TOL, REG, NORMALIZE, DATA_VARIANCE,
+        SCHEME, SINGLE_STAYS, ALL_IF_EMPTY, INTERLEAVED, CHOICES,
+    )  # fmt: skip
+    kept, place = state > 0, base + (key & 0xFFFFFFFF)
+    tl.store(INDEX + place, tl.where(kept, row, -2).to(tl.int64), mask=state != 0)
+    tl.store(CLS_WEIGHT + place, tl.where(kept, 1.0, 0.0), mask=state != 0)
+    tl.store(QUALITY + place, tl.exp(-cost.to(tl.float64)).to(tl.float32), mask=kept)
+    tl.store(SOFT + place, tl.full([CHOICES], 1.0, tl.float32), mask=kept)
+    tl.store(LOC_WEIGHT + place, tl.full([CHOICES], 1.0, tl.float32), mask=kept)
+    reason = tl.where(had > 0, REJECTED, tl.load(REASON + row).to(tl.int32))
+    reason = tl.where(tl.max(state, 0) > 0, FINE, reason)
+    tl.store(REASON + row, barred(row, reason, BOXES, LABELS, IGNORE, real, classes).to(tl.int8))
+    tl.store(STEPS + row, steps)
+    tl.store(CONVERGED + row, close)
+
+
+def paa(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    classes: int,
+    scores: Tensor,
+    boxes: Tensor,
+    level_sizes: list[int],
+    topk: int,
+    pos_iou: float,
+    rescue: int,
+    zero_rescues: bool,
+    claims_take: bool,
+    shared: bool,
+    scores_are: str,
+    alpha: float,
+    gamma: float,
+    generalized: bool,
+    iou_weight: float,
+    tol: float,
+    max_steps: int,
+    *rules: Any,
+) -> tuple[Tensor, ...]:
+    """See `labelassign.ops.paa`."""
+    rows, n, images = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1
+    where = arranged(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes)
+    cost, row = gt_boxes.new_empty(images, n), gt_labels.new_empty(images, n, dtype=torch.int32)
+    index, best, refused = gt_labels.new_empty(images, n), gt_labels.new_empty(rows), gt_labels.new_empty(images)
+    quality, soft, cls_weight, loc_weight = (torch.empty_like(cost) for _ in range(4))
+    reason, steps = gt_labels.new_empty(rows, dtype=torch.int8), torch.empty_like(gt_labels)
+    converged = gt_labels.new_empty(rows, dtype=torch.bool)
+    answer = (index, quality, soft, cls_weight, loc_weight)
+    # first the best overlaps
+    spans, chosen = blocks(n, MEETING["BLOCK"]), {"POS_IOU": pos_iou, "RESCUE": rescue, "ZERO": zero_rescues}
+    chosen["HAS_VALID"] = valid is not None
+    made, grid = (cost, row, best, reason, refused, *answer), (rows + images * spans,)
+    launch(meet_kernel, grid, scores, *where, spans, *made, SHARE=rules[-1], **chosen, **MEETING)
+    # then who may choose each prior, at what cost
+    network = (scores, *scores.stride(), scores.shape[2], boxes, *boxes.stride())
+    terms = {"ALPHA": alpha, "GAMMA": gamma, "LOGITS": scores_are == "sigmoid_logits", "WEIGHT": iou_weight}
+    chosen |= {"TAKE": claims_take, "GENERALIZED": generalized, **terms, "BLOCK": COST_BLOCK, "CLASSES": CLASSES}
+    made = (best, None, row, cost, None, None, refused)
+    launch(cost_kernel, (blocks(n, COST_BLOCK), images), scores, *where, *network, *made, warps=4, **chosen)
+    # then what each row gets
+    ends = [sum(level_sizes[: level + 1]) for level in range(LEVELS)]
+    given = (*where[2:8], images, len(level_sizes), *ends, max_steps, row, cost)
+    lists = {"TOPK": topk, "CHOICES": power_of_two(len(level_sizes) * topk, 32), **rules_of(tol, *rules[:-1])}
+    extra = (reason, steps, converged.view(torch.int8))
+    launch(award_kernel, (rows,), scores, *given, *answer, *extra, **lists, **AWARDING)
+    return *answer, reason, refused, steps, converged

@@ -1,0 +1,39 @@
+"""mmdet's TaskAligned, SimOTA and DynamicSoftLabel on one image: rows, and the overlaps that they report."""
+
+import torch
+
+from tests.parity import mmdet_stub
+from tests.parity.mmdet_peers import assigner, from_gt_inds, instances
+
+
+def points(priors):
+    """Priors as mmdet's point heads have them: x, y, stride, stride."""
+    centre = (priors.boxes[:, :2] + priors.boxes[:, 2:]) / 2
+    return torch.cat([centre, priors.strides[:, None].float().expand(-1, 2)], 1)
+
+
+def _predicted(where, boxes, scores):
+    data = mmdet_stub.module("mmengine.structures").InstanceData
+    return data(priors=where, bboxes=boxes, scores=scores)
+
+
+def task_aligned(priors, here, boxes, logits):
+    """Rows `[N]`, and TOOD's alignment of each positive."""
+    given = _predicted(priors.boxes, boxes, logits.sigmoid())
+    found = assigner("TaskAlignedAssigner", topk=13).assign(given, instances(here), alpha=1, beta=6)
+    return from_gt_inds(found.gt_inds), found.assign_metrics
+
+
+def sim_ota(priors, here, boxes, scores):
+    """Rows `[N]` and the matched overlaps; scores are probabilities."""
+    found = assigner("SimOTAAssigner", center_radius=2.5).assign(
+        _predicted(points(priors), boxes, scores), instances(here)
+    )
+    return from_gt_inds(found.gt_inds), found.max_overlaps
+
+
+def dynamic_soft_label(priors, here, boxes, logits):
+    """Rows `[N]` and the matched overlaps."""
+    given = _predicted(points(priors), boxes, logits)
+    found = assigner("DynamicSoftLabelAssigner", topk=13).assign(given, instances(here))
+    return from_gt_inds(found.gt_inds), found.max_overlaps
