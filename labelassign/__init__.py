@@ -4,8 +4,21 @@ Data enters as small frozen records (`Priors`, `GroundTruth`, `Predictions`), go
 an `Assignment`. All boxes are xyxy in pixels.
 """
 
-from labelassign import geometry
-from labelassign.assigners import ATSS, PAA, Assigner, CostAssigner, Decision, Draft, MaxIoU, sample_balanced
+from typing import TYPE_CHECKING
+
+from labelassign import assigners, geometry
+from labelassign.assigners import (
+    ATSS,
+    LATER,
+    PAA,
+    Assigner,
+    CostAssigner,
+    Decision,
+    Draft,
+    MaxIoU,
+    Networks,
+    sample_balanced,
+)
 from labelassign.coders import DeltaCoder, DFLCoder, LTRBCoder, decode_dfl, decode_ltrb
 from labelassign.costs import FocalIoU
 from labelassign.distill.coins import Fixed, Random
@@ -28,10 +41,14 @@ from labelassign.structures import (
     Targets,
 )
 
+if TYPE_CHECKING:
+    from labelassign.assigners import FCOS, DynamicSoftLabel, Hungarian, SimOTA, TaskAligned, Uniform
+
 __version__ = "0.1.0.dev0"
 __all__ = [
     "ATSS",
     "BACKGROUND",
+    "FCOS",
     "IGNORE",
     "LAD",
     "PAA",
@@ -45,24 +62,30 @@ __all__ = [
     "Decision",
     "DeltaCoder",
     "Draft",
+    "DynamicSoftLabel",
     "Explanation",
     "FisherScore",
     "Fixed",
     "FocalIoU",
     "GroundTruth",
+    "Hungarian",
     "Indicator",
     "LTRBCoder",
     "MaxIoU",
     "MeanCost",
     "Mixture",
     "MixtureFit",
+    "Networks",
     "Predictions",
     "Priors",
     "Random",
     "Reason",
     "Separation",
+    "SimOTA",
     "StdMean",
     "Targets",
+    "TaskAligned",
+    "Uniform",
     "__version__",
     "decode_dfl",
     "decode_ltrb",
@@ -70,3 +93,14 @@ __all__ = [
     "geometry",
     "sample_balanced",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(assigners, name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,11 +1,53 @@
-"""The assigners, one file per method."""
+"""The assigners, one file per method; those that are not the heart of the package are loaded when first named."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from labelassign.assigners.atss import ATSS
 from labelassign.assigners.base import Assigner
-from labelassign.assigners.cost_based import CostAssigner, Decision
+from labelassign.assigners.cost_based import CostAssigner, Decision, Networks
 from labelassign.assigners.draft import Draft
 from labelassign.assigners.max_iou import MaxIoU
 from labelassign.assigners.paa import PAA
 from labelassign.assigners.sampling import sample_balanced
 
-__all__ = ["ATSS", "PAA", "Assigner", "CostAssigner", "Decision", "Draft", "MaxIoU", "sample_balanced"]
+if TYPE_CHECKING:
+    from labelassign.assigners.dynamic_soft_label import DynamicSoftLabel
+    from labelassign.assigners.fcos import FCOS
+    from labelassign.assigners.hungarian import Hungarian
+    from labelassign.assigners.sim_ota import SimOTA
+    from labelassign.assigners.task_aligned import TaskAligned
+    from labelassign.assigners.uniform import Uniform
+
+__all__ = [
+    "ATSS",
+    "FCOS",
+    "PAA",
+    "Assigner",
+    "CostAssigner",
+    "Decision",
+    "Draft",
+    "DynamicSoftLabel",
+    "Hungarian",
+    "MaxIoU",
+    "Networks",
+    "SimOTA",
+    "TaskAligned",
+    "Uniform",
+    "sample_balanced",
+]
+
+LATER = {
+    "DynamicSoftLabel": "dynamic_soft_label",
+    "FCOS": "fcos",
+    "Hungarian": "hungarian",
+    "SimOTA": "sim_ota",
+    "TaskAligned": "task_aligned",
+    "Uniform": "uniform",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{LATER[name]}"), name)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import NamedTuple, final
 
+import torch
 from torch import Tensor
 
 from labelassign.assigners.base import Assigner
@@ -26,6 +27,19 @@ class Decision(NamedTuple):
 
     state: Tensor
     diagnostics: Mapping[str, Tensor]
+
+
+class Networks(NamedTuple):
+    """Whose predictions decide: the first network's, or in rows that are `chosen` `[G]` the second one's.
+
+    Example:
+        >>> la.Networks(predictions).second is None
+        True
+    """
+
+    first: Predictions
+    second: Predictions | None = None
+    chosen: Tensor | None = None
 
 
 class CostAssigner(Assigner):
@@ -54,17 +68,34 @@ class CostAssigner(Assigner):
     def _pairs(
         self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_row: Tensor, prior: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Cost and predicted overlap of single pairs, both `[M]` float32."""
+        """Cost and predicted overlap of single pairs, both `[M]` float32; of a row of -1, which is no pair, any."""
 
     @abstractmethod
     def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
         """Which candidates stay."""
 
-    def _soft_targets(
-        self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_index: Tensor
-    ) -> Tensor | None:
-        """Soft class scores of the positives under a network's predictions `[B, N]`; None means 1."""
+    def _resolve(
+        self, priors: Priors, gt: GroundTruth, candidates: Candidates, state: Tensor, networks: Networks
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One owner per prior and its quality `[B, N]`, and a reason per row `[G]`: the lowest listed cost wins."""
+        flat = (candidates.prior.flatten(1), state.flatten(1), candidates.cost.flatten(1))
+        return resolve(*flat, candidates.reason, gt.offsets, priors.count)
+
+    def _soft_targets(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> Tensor | None:
+        """Soft class scores of the positives under the networks' predictions `[B, N]`; None means 1."""
         return None
+
+    @final
+    def _owned(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> tuple[Tensor, Tensor]:
+        """`_pairs` of every prior with its owner `[B, N]`; +inf and 0 for priors that have none."""
+        row = gt_index.clamp(min=-1).flatten()
+        prior = torch.arange(gt_index.shape[1], device=row.device).expand_as(gt_index).flatten()
+        cost, iou = self._pairs(priors, gt, networks.first, row, prior)
+        if networks.second is not None and networks.chosen is not None:
+            there = networks.chosen[row.clamp(min=0)]
+            other, other_iou = self._pairs(priors, gt, networks.second, row, prior)
+            cost, iou = torch.where(there, other, cost), torch.where(there, other_iou, iou)
+        return cost.view_as(gt_index), iou.view_as(gt_index)
 
     @final
     def _assign(
@@ -76,19 +107,26 @@ class CostAssigner(Assigner):
         step: int | Tensor | None,
     ) -> Draft:
         assert predictions is not None
-        return self._alone(priors, gt, predictions, predictions)
+        return self._alone(priors, gt, predictions)
 
-    def _alone(self, priors: Priors, gt: GroundTruth, deciding: Predictions, targets: Predictions | None) -> Draft:
-        """One network's candidates decide; `targets` give the soft targets. One op may do all of it faster."""
-        return self._finish(priors, gt, self._propose(priors, gt, deciding, moments=False), targets)
+    def _alone(
+        self, priors: Priors, gt: GroundTruth, deciding: Predictions, targets: Predictions | None = None
+    ) -> Draft:
+        """One network decides, and gives the soft targets unless `targets` do. One op may do all of it faster."""
+        candidates = self._propose(priors, gt, deciding, moments=False)
+        return self._finish(priors, gt, candidates, Networks(deciding), targets)
 
     @final
     def _finish(
-        self, priors: Priors, gt: GroundTruth, candidates: Candidates, predictions: Predictions | None
+        self,
+        priors: Priors,
+        gt: GroundTruth,
+        candidates: Candidates,
+        networks: Networks,
+        targets: Predictions | None = None,
     ) -> Draft:
-        """From candidates to a draft; `predictions` give the soft targets (None: hard ones)."""
+        """From candidates to a draft; `targets` give the soft targets in place of the networks that decide."""
         state, diagnostics = self._decide(priors, gt, candidates)
-        flat = (candidates.prior.flatten(1), state.flatten(1), candidates.cost.flatten(1))
-        index, quality, reason = resolve(*flat, candidates.reason, gt.offsets, priors.count)
-        soft = None if predictions is None else self._soft_targets(priors, gt, predictions, index)
+        index, quality, reason = self._resolve(priors, gt, candidates, state, networks)
+        soft = self._soft_targets(priors, gt, networks if targets is None else Networks(targets), index)
         return Draft(index, quality, reason, soft, {"non_finite": candidates.non_finite}, diagnostics)

@@ -93,7 +93,9 @@ class PAA(CostAssigner):
         cost, loose = FocalIoU(generalized=True), Separation(prefix="interleaved")
         return cls(low_quality="restore_argmax", zero_rescues=True, cost=cost, separation=loose, ignore_iof=None)
 
-    def _alone(self, priors: Priors, gt: GroundTruth, deciding: Predictions, targets: Predictions | None) -> Draft:
+    def _alone(
+        self, priors: Priors, gt: GroundTruth, deciding: Predictions, targets: Predictions | None = None
+    ) -> Draft:
         """All in one op, unless a subclass changes a step, or priors are seen where the network predicts them."""
         if type(self) is not PAA or priors.kind == "queries":
             return super()._alone(priors, gt, deciding, targets)

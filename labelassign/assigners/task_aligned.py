@@ -40,6 +40,8 @@ class TaskAligned(Central):
         floor: for that test, sides below this many pixels are widened to it.
         ranked: "inside" (priors in the object) or "every" (all priors; those outside are dropped afterwards).
         conflict: "claimants" or "all", see `Central`.
+        eps: added to the object's highest t below the fraction of the soft target (an object whose best prior is hardly
+            aligned then learns less).
         ignore_iof: see `Assigner`.
     Ties: lower cost, then lower prior index; conflicts: lower ground-truth row.   Empty image: all background.
     Raises: ValueError for unknown rules.
@@ -57,6 +59,7 @@ class TaskAligned(Central):
     floor: float = 0.0
     ranked: str = "inside"
     conflict: str = "claimants"
+    eps: float = 0.0
     ignore_iof: float | None = 0.5
 
     def __post_init__(self) -> None:
@@ -65,13 +68,13 @@ class TaskAligned(Central):
         checks.choice("TaskAligned", "overlap", self.overlap, OVERLAPS)
         checks.choice("TaskAligned", "ranked", self.ranked, ("inside", "every"))
         checks.choice("TaskAligned", "conflict", self.conflict, CONFLICTS)
-        for name in ("alpha", "beta", "floor"):
+        for name in ("alpha", "beta", "floor", "eps"):
             checks.positive("TaskAligned", name, getattr(self, name), zero=True)
 
     @classmethod
     def tood(cls) -> Self:
         """As mmdet 3.3.0 for TOOD: the best 13 of all priors; those whose centre lies outside are lost."""
-        return cls(ranked="every", ignore_iof=None)
+        return cls(ranked="every", eps=1e-7, ignore_iof=None)
 
     @classmethod
     def ultralytics(cls) -> Self:
@@ -80,12 +83,12 @@ class TaskAligned(Central):
         A contested prior goes to the highest overlap of all objects that hold it, kept or not. Where fewer than 10
         priors have t > 0 theirs takes some without any, by chance; this never does.
         """
-        return cls(10, 0.5, 6.0, "ciou", 1e-9, 16.0, conflict="all", ignore_iof=None)
+        return cls(10, 0.5, 6.0, "ciou", 1e-9, 16.0, conflict="all", eps=1e-9, ignore_iof=None)
 
     @classmethod
     def ppyoloe(cls) -> Self:
         """As PaddleDetection for PP-YOLOE, but for its share-wise margin: a contested prior goes to the best of all."""
-        return cls(margin=0.0, conflict="all", ignore_iof=None)
+        return cls(margin=0.0, conflict="all", eps=1e-9, ignore_iof=None)
 
     @property
     def _region(self) -> Region:
@@ -118,6 +121,7 @@ class TaskAligned(Central):
         least = torch.full((rows,), torch.inf, device=cost.device).scatter_reduce(0, row, cost.flatten(), "amin")
         most = torch.zeros(rows, device=cost.device).scatter_reduce(0, row, iou.flatten(), "amax")
         # t over the highest t, without either: powers of small numbers would vanish
-        behind = (cost.double() - least[row].view_as(cost)).clamp(min=0)
-        share = torch.exp(-torch.where(torch.isfinite(behind), behind, torch.inf))
+        first = least[row].view_as(cost).double()
+        behind = torch.where(torch.isfinite(first), (cost.double() - first).clamp(min=0), torch.inf)
+        share = torch.exp(-behind) / (1 + self.eps * torch.exp(first) if self.eps else 1.0)
         return (share * most[row].view_as(cost)).float()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner
-from labelassign.assigners.cost_based import CostAssigner
+from labelassign.assigners.cost_based import CostAssigner, Networks
 from labelassign.assigners.draft import Draft
 from labelassign.assigners.paa import PAA
 from labelassign.distill.criteria import Choice, Criterion
@@ -96,7 +96,8 @@ class CoLAD(Assigner):
         judged = (mine, other) if self.granularity == "gt_level" else (mine.pooled(), other.pooled())
         choice = self.criterion.choose(*judged, units)
         chosen = choice.teacher.expand_as(mine.count)
-        draft = self.assigner._finish(priors, gt, _select(chosen, other, mine), predictions)
+        networks = Networks(predictions, teacher, chosen[:, 0] if chosen.shape[1] == 1 else None)
+        draft = self.assigner._finish(priors, gt, _select(chosen, other, mine), networks)
         held = (mine.count > 0) & (other.count > 0)
         report = {**draft.diagnostics, **_report(mine, other, chosen, held, choice)}
         rows = {**draft.row_diagnostics, "teacher_chosen": chosen & held}

@@ -69,4 +69,4 @@ class LAD(Assigner):
         step: int | Tensor | None,
     ) -> Draft:
         assert teacher is not None
-        return self.assigner._alone(priors, gt, teacher, teacher if self.targets == "teacher" else predictions)
+        return self.assigner._alone(priors, gt, teacher, None if self.targets == "teacher" else predictions)

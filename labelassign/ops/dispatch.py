@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -51,6 +52,7 @@ class Op:
         reference: the plain torch code that defines the op.
         fake: the shapes and dtypes of the outputs, for tracing.
         fast: other paths by name, each with a function that gives the reason why it refuses (or None).
+        waits: the op waits for the device, so that no CUDA graph can hold it (told to torch, where it has the tag).
     """
 
     name: str
@@ -58,10 +60,12 @@ class Op:
     reference: Callable[..., Any]
     fake: Callable[..., Any]
     fast: dict[str, tuple[Callable[..., Any], Callable[..., str | None]]] = field(default_factory=dict[str, Any])
+    waits: bool = False
 
     def register(self) -> Callable[..., Any]:
         """Make the op; call once per process."""
-        LIBRARY.define(self.name + self.schema)
+        unsafe = getattr(torch.Tag, "cudagraph_unsafe", None) if self.waits else None
+        LIBRARY.define(self.name + self.schema, tags=() if unsafe is None else (unsafe,))
         LIBRARY.impl(self.name, self.run, "CompositeExplicitAutograd")
         LIBRARY.impl(self.name, self.fake, "Meta")  # not register_fake, which reads source lines: 6 ms of the import
         OPS[self.name] = self
@@ -106,6 +110,13 @@ class Op:
         return self.reference(*args)
 
 
+_FOLDERS = (
+    "labelassign.ops.central",
+    "labelassign.ops.fcos",
+    "labelassign.ops.hungarian",
+    "labelassign.ops.uniform",
+    "labelassign.solvers",
+)
 LIBRARY = torch.library.Library("labelassign", "DEF")
 OPS: dict[str, Op] = {}
 
@@ -120,6 +131,9 @@ def explain(op: str, *args: Any) -> Explanation:
         >>> sorted(la.explain("atss", priors.boxes).refusals)
         ['reference', 'triton']
     """
+    if op not in OPS:  # that of a method which nobody has named yet?
+        for name in _FOLDERS:
+            import_module(name)
     if op not in OPS:
         checks.fail("explain", f"the name of an op: {sorted(OPS)}", repr(op), "Choose one of these.")
     return OPS[op].explain(*args)

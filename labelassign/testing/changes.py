@@ -78,7 +78,7 @@ def permute_priors(scene: Scene, seed: int) -> tuple[Scene, Tensor]:
 def untied(scene: Scene) -> Scene:
     """The scene with every corner moved by less than a quarter of a pixel at random, so that nothing is equal.
 
-    Boxes without area grow to an area: overlaps of 0 would all be equal.
+    Boxes without area grow to an area, and predicted boxes far to all sides: overlaps of 0 would all be equal.
     """
     random = torch.Generator().manual_seed(scene.step + 1)
 
@@ -88,7 +88,8 @@ def untied(scene: Scene) -> Scene:
         return grown + 0.25 * torch.rand(boxes.shape, generator=random) * torch.tensor([-1.0, -1.0, 1.0, 1.0])
 
     priors, gt = replace(scene.priors, boxes=shake(scene.priors.boxes)), scene.gt
-    mine, other = (replace(p, boxes=shake(p.boxes.float())) for p in (scene.predictions, scene.teacher))
+    wide = torch.tensor([-256.0, -256.0, 256.0, 256.0])
+    mine, other = (replace(p, boxes=shake(p.boxes.float()) + wide) for p in (scene.predictions, scene.teacher))
     return Scene(priors, replace(gt, boxes=shake(gt.boxes)), mine, other, scene.step)
 
 

@@ -33,7 +33,10 @@ def priors_on(draw: Draw, images: int, kinds: Sequence[str]) -> Priors:
     """Priors of one kind, with levels that may be empty and priors that may be invalid."""
     kind = draw(st.sampled_from(tuple(kinds)))
     if kind == "proposals":
-        made = Priors.from_boxes(_proposals(images, draw(st.integers(1, 24)), draw(SEEDS)))
+        boxes = _proposals(images, draw(st.integers(1, 24)), draw(SEEDS))
+        # of any size, as if each came from another level
+        strides = 2.0 ** torch.randint(4, 8, boxes.shape[1:2], generator=torch.Generator().manual_seed(images))
+        made = Priors.from_boxes(boxes, strides=strides)
     elif kind == "points":
         made = Priors.points(image_size=(HEIGHT, WIDTH), strides=draw(st.sampled_from(_STRIDES)))
     else:

@@ -44,8 +44,8 @@ class SoftPAA(la.CostAssigner):
     def _decide(self, priors, gt, candidates):
         return self.inner._decide(priors, gt, candidates)
 
-    def _soft_targets(self, priors, gt, predictions, gt_index):
-        return la.geometry.paired_iou(predictions.boxes, gt.boxes[gt_index.clamp(min=0)])
+    def _soft_targets(self, priors, gt, networks, gt_index):
+        return self._owned(priors, gt, networks, gt_index)[1]
 
 
 def test_soft_targets_come_from_the_deciding_network_or_the_student():

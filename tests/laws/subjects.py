@@ -11,32 +11,41 @@ import hypothesis
 
 import labelassign as la
 from labelassign.testing import Subject
-from tests.laws import definitions
+from tests.laws import central, definitions, matching, points
 
 _ZERO = "an object that overlaps no prior claims every prior that it does not touch, as in the published code"
 _LAST = "of two objects that claim one prior the later row wins, as in the published code"
 _FIRST = "an object that overlaps no prior claims the first one, as in the published code"
 _UNIT = "the networks are compared over all objects of the {}, and the better one decides for all of them"
+_AREA = "areas are compared in float32 beside 1e8 square pixels, as in the published code"
+_REACH = "an object takes as many priors as another, however far away they are"
+_ANY = "an object may choose priors that only other objects' regions hold, as in the published code"
 _COIN = "the coin of an object or an image is thrown by its number in the batch"
 _METHODS = {
     la.MaxIoU: (definitions.max_iou_condition, definitions.max_iou_reason),
     la.ATSS: (definitions.atss_condition, definitions.atss_reason),
     la.PAA: (definitions.paa_condition, definitions.paa_reason),
+    **dict.fromkeys((la.TaskAligned, la.SimOTA, la.DynamicSoftLabel), (central.condition, central.reason)),
+    la.FCOS: (points.fcos_condition, points.fcos_reason),
+    la.Uniform: (points.uniform_condition, points.uniform_reason),
 }
 
 
 def _larger(assigner, factor):
-    return replace(assigner, margin=assigner.margin * factor)
+    if isinstance(assigner, (la.LAD, la.CoLAD)):
+        return replace(assigner, assigner=_larger(assigner.assigner, factor))
+    pixels = {name: getattr(assigner, name) * factor for name in ("margin", "floor") if hasattr(assigner, name)}
+    return replace(assigner, **pixels)
 
 
 def _entry(name, assigner, **exempt):
     base = definitions.inner(assigner)
     condition, reason = (partial(check, base) for check in _METHODS[type(base)])
-    scaled = _larger if isinstance(assigner, la.ATSS) else None
+    scaled = _larger if hasattr(base, "margin") else None
     return Subject(assigner, name, exempt, condition, reason, scaled)
 
 
-def _colad(criterion, granularity):
+def _colad(criterion, granularity, assigner=None):
     exempt = {}
     if isinstance(criterion, la.Random):
         laws = {"image": ("image_by_image",), "batch": ()}
@@ -46,7 +55,10 @@ def _colad(criterion, granularity):
         laws = {"batch": ("image_by_image", "far_object"), "image": ("far_object",)}
         exempt = dict.fromkeys(laws.get(granularity, ()), _UNIT.format(granularity))
     name = type(criterion).__name__ + ("" if criterion == type(criterion)() else ".variant")
-    return _entry(f"CoLAD.{name}.{granularity}", la.CoLAD(la.PAA(), criterion, granularity), **exempt)
+    wrapped = "" if assigner is None else f".{type(assigner).__name__}"
+    return _entry(
+        f"CoLAD{wrapped}.{name}.{granularity}", la.CoLAD(assigner or la.PAA(), criterion, granularity), **exempt
+    )
 
 
 MAX_IOU = [
@@ -86,11 +98,53 @@ COLAD = [
     _entry("CoLAD.official", la.CoLAD.official(), permuted_objects=_LAST, far_object=_ZERO),
     *(_colad(criterion, unit) for criterion in CRITERIA for unit in ("batch", "image", "gt", "gt_level")),
 ]
-SUBJECTS = [*MAX_IOU, *ATSS, *PAA, *LAD, *COLAD]
+FCOS = [
+    _entry("FCOS", la.FCOS()),
+    _entry("FCOS.whole", la.FCOS(center_sampling=False)),
+    _entry("FCOS.mmdet", la.FCOS.mmdet(center_sampling=True), scaling=_AREA),
+    _entry("FCOS.torchvision", la.FCOS.torchvision(), scaling=_AREA, permuted_objects=_AREA),
+]
+UNIFORM = [
+    _entry("Uniform", la.Uniform(), far_object=_REACH),
+    _entry("Uniform.mmdet", la.Uniform.mmdet(), permuted_objects=_LAST, far_object=_REACH),
+]
+CENTRAL = [
+    _entry("TaskAligned", la.TaskAligned()),
+    _entry("TaskAligned.tood", la.TaskAligned.tood()),
+    _entry("TaskAligned.ultralytics", la.TaskAligned.ultralytics()),
+    _entry("SimOTA", la.SimOTA()),
+    _entry("SimOTA.mmdet", la.SimOTA.mmdet(), far_object=_ANY),
+    _entry("SimOTA.yolox", la.SimOTA.yolox(), far_object=_ANY),
+    _entry("DynamicSoftLabel", la.DynamicSoftLabel()),
+    _entry("DynamicSoftLabel.rtmdet", la.DynamicSoftLabel.rtmdet(), far_object=_ANY),
+    _entry("LAD.TaskAligned", la.LAD(la.TaskAligned())),
+    _entry("LAD.SimOTA", la.LAD(la.SimOTA.mmdet(), targets="student"), far_object=_ANY),
+    _colad(la.StdMean(), "batch", la.TaskAligned()),
+    _colad(la.FisherScore(), "gt", la.SimOTA()),
+    _colad(la.MeanCost(), "gt_level", la.TaskAligned.ultralytics()),
+    _colad(la.StdMean(), "image", la.DynamicSoftLabel()),
+]
+_SCARCE = "all objects of an image compete for its queries"
+
+
+def _matcher(name, rule):
+    sized = matching.Sized(rule)
+    condition, reason = (partial(check, sized) for check in (matching.condition, matching.reason))
+    return Subject(sized, name, {"far_object": _SCARCE}, condition, reason, matching.larger)
+
+
+HUNGARIAN = [
+    _matcher("Hungarian", la.Hungarian()),
+    _matcher("Hungarian.dino", la.Hungarian.dino()),
+    _matcher("Hungarian.repeats", la.Hungarian("focal", repeats=3)),
+]
+SUBJECTS = [*MAX_IOU, *ATSS, *PAA, *LAD, *COLAD, *FCOS, *UNIFORM, *CENTRAL, *HUNGARIAN]
 
 # Tracing is slow: the gate traces every assigner; at home every rule of every class once, with each criterion and each
 # granularity of CoLAD at least once.
 REPRESENTATIVE = [
+    "Hungarian",
+    "Hungarian.repeats",
     "MaxIoU",
     "MaxIoU.rpn",
     "MaxIoU.ssd",
@@ -108,13 +162,26 @@ REPRESENTATIVE = [
     "CoLAD.Random.gt_level",
     "CoLAD.Random.image",
     "CoLAD.Fixed.gt",
+    "FCOS",
+    "FCOS.torchvision",
+    "Uniform",
+    "Uniform.mmdet",
+    "TaskAligned",
+    "TaskAligned.tood",
+    "SimOTA",
+    "DynamicSoftLabel.rtmdet",
+    "LAD.SimOTA",
+    "CoLAD.SimOTA.FisherScore.gt",
 ]
 TRACED = [s for s in SUBJECTS if os.environ.get("CI") == "true" or s.name in REPRESENTATIVE]
+
+
+PLAIN = ("MaxIoU", "ATSS", "PAA", "LAD", "FCOS", "Uniform", "Hungarian", "TaskAligned", "SimOTA")
 
 
 def examples(subject):
     """Scenes for a subject: presets run the code of the plain class, the kinds of CoLAD that of each other."""
     full = hypothesis.settings().max_examples
-    if subject.name in ("MaxIoU", "ATSS", "PAA", "LAD"):
+    if subject.name in PLAIN:
         return full
-    return max(4, full // 10 if subject in COLAD else full // 2)
+    return max(4, full // 10 if subject in COLAD or subject in CENTRAL else full // 2)

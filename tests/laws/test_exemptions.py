@@ -9,9 +9,11 @@ from labelassign.testing import LAWS, LawBroken, Scene, Subject, invent
 from tests.laws.subjects import SUBJECTS
 
 GRID = la.Priors.grid(image_size=(128, 160), strides=(32, 64), scale=2)
-ROW = la.Priors.from_boxes([[x, 0, x + 16, 16] for x in range(0, 160, 32)])
-LOW = la.Priors.from_boxes([[x, 96, x + 32, 128] for x in range(0, 140, 28)])
-PAIR = la.Priors.from_boxes([[0, 0, 32, 32], [4, 0, 36, 32], [8, 0, 40, 32], [-24, 0, 8, 32], [32, 0, 64, 32]])
+ROW = la.Priors.from_boxes([[x, 0, x + 16, 16] for x in range(0, 160, 32)], strides=[16] * 5)
+LOW = la.Priors.from_boxes([[x, 96, x + 32, 128] for x in range(0, 140, 28)], strides=[32] * 5)
+PAIR = la.Priors.from_boxes(
+    [[0, 0, 32, 32], [4, 0, 36, 32], [8, 0, 40, 32], [-24, 0, 8, 32], [32, 0, 64, 32]], strides=[32] * 5
+)
 
 
 def scene(priors, *images, step=0):
@@ -23,8 +25,13 @@ def scene(priors, *images, step=0):
 CROWD = [[8.0, 8, 72, 72], [40.0, 16, 104, 96], [90.0, 60, 150, 120]]
 SCENES = {
     "one object, one between the priors": [scene(ROW, [[0.0, 0, 12, 16], [20.0, 2, 24, 6]], step=i) for i in range(4)],
+    "one object between the priors": [scene(GRID, [[40.0, 40, 44, 44]])],
     "one object that hardly touches the next prior": [scene(LOW, [[0.0, 96, 31, 128]], step=i) for i in range(4)],
     "two objects with one best prior": [scene(PAIR, [[5.0, 0, 35, 30], [3.0, 2, 38, 33]], step=i) for i in range(12)],
+    "two objects of nearly one area": [scene(GRID, [[52.0, 52, 76, 76], [52, 52, 76, 76]], step=i) for i in range(12)],
+    "an object of many images' size": [scene(GRID, [[-300.0, -300, 400, 400], CROWD[0]], step=i) for i in range(4)],
+    "one prior and no object": [scene(la.Priors.from_boxes([[0, 0, 16, 16]], strides=[16]), [])],
+    "two objects and one prior": [scene(la.Priors.from_boxes([[0, 0, 16, 16]], strides=[16]), CROWD[:2])],
     "two crowded images": [scene(GRID, CROWD[:1], CROWD[1:], step=i) for i in range(12)],
 }
 EXEMPTIONS = [(subject, law) for subject in SUBJECTS for law in subject.exempt]

@@ -1,4 +1,8 @@
-"""mmdet's TaskAligned, SimOTA and DynamicSoftLabel on one image: rows, and the overlaps that they report."""
+"""The assigners of mmdet and ultralytics on one image: rows, and the overlaps or targets that they report."""
+
+import importlib
+import os
+import tempfile
 
 import torch
 
@@ -30,6 +34,20 @@ def sim_ota(priors, here, boxes, scores):
         _predicted(points(priors), boxes, scores), instances(here)
     )
     return from_gt_inds(found.gt_inds), found.max_overlaps
+
+
+def ultralytics(priors, here, boxes, logits):
+    """Rows `[N]` and soft targets of ultralytics' trainers: CIoU, the 10 best, exponents 0.5 and 6."""
+    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp())  # it writes settings when it is imported
+    os.environ.setdefault("YOLO_OFFLINE", "1")
+    tal = importlib.import_module("ultralytics.utils.tal")
+    strides = priors.strides.unique().tolist()
+    judge = tal.TaskAlignedAssigner(topk=10, num_classes=logits.shape[1], alpha=0.5, beta=6.0, stride=strides)
+    there = torch.ones(1, len(here.labels), 1, dtype=torch.bool)
+    given = (logits.sigmoid()[None], boxes[None], points(priors)[:, :2])
+    found = judge(*given, here.labels[None, :, None], here.boxes[None], there)
+    _, _, scores, positive, row = found
+    return torch.where(positive.bool(), row.long(), -1)[0], scores[0].amax(-1)
 
 
 def dynamic_soft_label(priors, here, boxes, logits):

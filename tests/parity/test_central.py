@@ -1,7 +1,7 @@
-"""TaskAligned.tood, SimOTA.mmdet and DynamicSoftLabel.rtmdet against mmdet's assigners: no prior may differ.
+"""TaskAligned, SimOTA and DynamicSoftLabel against mmdet and ultralytics: no prior may differ.
 
-Boxes and logits are continuous, so no two costs are equal by construction. mmdet computes costs in float32, ours are
-float64 inside: a prior may differ only where two of mmdet's own costs lie within a few float32 roundings of each other.
+Boxes and logits are continuous, so no two costs are equal by construction. They compute costs in float32, ours are
+float64 inside: a prior may differ only where two of their own costs lie within a few float32 roundings of each other.
 """
 
 import pytest
@@ -88,6 +88,25 @@ def test_yolo_shaped(count, seed):
     check(la.SimOTA.mmdet(), YOLO, here, boxes, probs, *peers.sim_ota(YOLO, here, boxes, scores))
     soft = peers.dynamic_soft_label(YOLO, here, boxes, logits)
     check(la.DynamicSoftLabel.rtmdet(), YOLO, here, boxes, network, *soft)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("count", [3, 20, 60])
+def test_ultralytics(count, seed):
+    """Where fewer than ten priors have any alignment, theirs takes others by chance: none of these scenes has that."""
+    here, boxes, logits = on_yolo(count, seed)
+    network = la.Predictions(boxes[None], logits[None])
+    check(la.TaskAligned.ultralytics(), YOLO, here, boxes, network, *peers.ultralytics(YOLO, here, boxes, logits))
+
+
+def test_ultralytics_on_a_batch():
+    """Sixteen images of 8,400 points at once, theirs padded to the fullest image."""
+    scenes = [on_yolo(3 + 2 * i, 50 + i) for i in range(16)]
+    rows = torch.stack([peers.ultralytics(YOLO, *each)[0] for each in scenes])
+    network = la.Predictions(torch.stack([s[1] for s in scenes]), torch.stack([s[2] for s in scenes]))
+    a = la.TaskAligned.ultralytics()(YOLO, pack([s[0] for s in scenes]), network)
+    for mine, theirs in zip(image_rows(a), rows, strict=True):
+        assert torch.equal(mine, theirs)
 
 
 def test_sim_ota_has_yolox_scores():

@@ -11,6 +11,8 @@ WAITS = {
     "_local_scalar_dense", "_unique2", "bincount", "equal", "is_nonzero", "item", "masked_select", "nonzero",
     "repeat_interleave", "unique_consecutive", "unique_dim",
 }  # fmt: skip
+# what waits by design, and why: its fake stands in for it, and all around it is under the guard
+EXCEPTIONS = {"linear_assignment": "a matching of least cost is searched on the host, for all images at once"}
 INDEXES = {"index", "index_put", "index_put_", "_unsafe_index"}
 
 
@@ -27,7 +29,8 @@ class SyncGuard(TorchDispatchMode):
         if func.namespace == "labelassign":
             self.ops.add(name)
             with self:
-                return self.body(name)(*args, **kwargs)
+                body = OPS[name].fake if name in EXCEPTIONS else self.body(name)
+                return body(*args, **kwargs)
         tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
         if name in WAITS:
             raise RuntimeError(f"{name} waits for the device")

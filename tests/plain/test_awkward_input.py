@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import labelassign as la
+from tests.laws.matching import Sized
 from tests.scenes import grid, predictions
 
 ASSIGNERS = [
@@ -18,6 +19,14 @@ ASSIGNERS = [
     la.PAA.original(),
     la.PAA(shared="overlap"),
     la.LAD(la.PAA()),
+    la.FCOS(),
+    la.FCOS.mmdet(),
+    la.FCOS.torchvision(),
+    la.Uniform(),
+    la.Uniform.mmdet(),
+    Sized(la.Hungarian()),
+    Sized(la.Hungarian.dino()),
+    Sized(la.Hungarian("focal", repeats=4)),
     *(la.CoLAD(la.PAA(), c, g) for c in (la.StdMean(), la.FisherScore()) for g in ("batch", "image", "gt", "gt_level")),
 ]
 every_assigner = pytest.mark.parametrize("assigner", ASSIGNERS, ids=str)
@@ -93,7 +102,7 @@ def test_a_level_without_priors(assigner):
 
 @every_assigner
 def test_no_priors_at_all(assigner):
-    priors = la.Priors.from_boxes(torch.zeros(0, 4))
+    priors = la.Priors.from_boxes(torch.zeros(0, 4), strides=torch.zeros(0))
     gt = one([20.0, 20, 60, 60])
     a = run(assigner, priors, gt, la.Predictions(torch.zeros(1, 0, 4), torch.zeros(1, 0, 3)))
     assert a.reasons == ["NO_CANDIDATE"]
@@ -101,7 +110,7 @@ def test_no_priors_at_all(assigner):
 
 @every_assigner
 def test_one_prior_and_one_class(assigner):
-    priors = la.Priors.from_boxes([[20.0, 20, 60, 60]])
+    priors = la.Priors.from_boxes([[20.0, 20, 60, 60]], strides=[8])
     run(assigner, priors, one([22.0, 20, 60, 60]), la.Predictions(torch.rand(1, 1, 4), torch.randn(1, 1, 1)))
 
 
@@ -119,14 +128,14 @@ def test_broken_priors_of_a_proposal_network_own_nothing(assigner):
     boxes = grid().boxes.repeat(1, 1, 1)
     boxes[0, ::3] = torch.tensor([torch.nan, 0, 40, 40])
     boxes[0, 1::7, 2] = torch.inf
-    priors = la.Priors.from_boxes(boxes)
+    priors = la.Priors.from_boxes(boxes, strides=grid().strides)
     gt = one([20.0, 20, 60, 60], [50, 10, 140, 100])
     a = run(assigner, priors, gt, la.Predictions(grid().boxes[None], torch.randn(1, 420, 3)))
     assert not a.positive[~torch.isfinite(boxes).all(-1)].any()
     assert a.positive.any()
 
 
-PREDICTING = [a for a in ASSIGNERS if isinstance(a, (la.PAA, la.LAD, la.CoLAD))]
+PREDICTING = [a for a in ASSIGNERS if "predictions" in a.needs or "teacher" in a.needs]
 HOSTILE = {"nan": torch.nan, "inf": torch.inf, "-inf": -torch.inf, "1e30": 1e30, "-1e30": -1e30, "3e38": 3e38}
 
 

@@ -93,11 +93,13 @@ def test_ops_pass_torch_s_own_checks():
     priors, gt = grid(), ground_truth((3, 4))
     p = predictions(priors, 2)
     crowd = la.GroundTruth(gt.boxes, gt.labels, gt.offsets, torch.arange(7) == 2)
+    names = {"MaxIoU", "ATSS", "CoLAD.FisherScore.image", "PAA.overlap", "FCOS", "Uniform", "Hungarian", "SimOTA"}
     with torch.no_grad(), Recorder() as record:
         for subject in SUBJECTS:
-            if subject.name in {"MaxIoU", "ATSS", "CoLAD.FisherScore.image", "PAA.overlap"}:
+            if subject.name in names:
                 subject.assigner(priors, crowd, p, teacher=p, step=0)
-        la.PAA()._pairs(priors, gt, p, gt.labels, gt.labels)
+        for each in (la.PAA(), la.TaskAligned()):
+            each._pairs(priors, gt, p, gt.labels, gt.labels)
         select_boxes(p.boxes, gt)
         costs, count, mixture = torch.rand(3, 6), torch.tensor([6, 2, 0]), la.Mixture()
         mixture.classify(costs, count, mixture.fit(costs, count))

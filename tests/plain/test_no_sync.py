@@ -7,8 +7,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import labelassign as la
 from labelassign.distill.losses import HeadOutputs, SoftDistillation, select_boxes
 from labelassign.ops.dispatch import OPS
+from labelassign.solvers import SOLVERS
+from tests.laws.matching import Sized
 from tests.laws.subjects import TRACED
-from tests.plain.sync_guard import SyncGuard
+from tests.plain.sync_guard import EXCEPTIONS, SyncGuard
 
 IMAGES, ROWS = 2, 3
 
@@ -41,16 +43,27 @@ def test_every_op_has_been_under_the_guard():
     seen = set()
     with FakeTensorMode():
         priors, gt, p = inputs()
-        for assigner in (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA())):
+        plain = (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA()), la.FCOS(), la.Uniform(), la.SimOTA())
+        for assigner in (*plain, Sized(la.Hungarian())):
             with SyncGuard() as guard:
                 assigner(priors, gt, p, teacher=p)
             seen |= guard.ops
         with SyncGuard() as guard:
             la.PAA()._pairs(priors, gt, p, gt.labels, gt.labels)
+            la.TaskAligned()._pairs(priors, gt, p, gt.labels, gt.labels)
             select_boxes(p.boxes, gt)
             costs, mixture = torch.zeros(2, 5, device="cuda"), la.Mixture(max_steps=2)
             mixture.classify(costs, costs.sum(1).long(), mixture.fit(costs, costs.sum(1).long()))
     assert seen | guard.ops == set(OPS)
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_what_the_guard_lets_wait_does_wait(name, solver):
+    with FakeTensorMode():
+        cost, offsets = torch.zeros(3, 8, device="cuda"), torch.zeros(3, dtype=torch.int64, device="cuda")
+        with SyncGuard(), pytest.raises(RuntimeError, match=r"waits|copies"):
+            OPS[name].reference(cost, offsets, 1, 1, solver)
 
 
 def test_an_image_batch_without_objects_waits_for_nothing():

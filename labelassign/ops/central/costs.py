@@ -14,6 +14,7 @@ from torch import Tensor
 from labelassign.geometry import centres, paired_ciou, paired_giou, paired_iou
 from labelassign.ops.blocks import row_blocks, selected
 from labelassign.ops.central.scene import Where
+from labelassign.ops.central.scores import joined, logs
 
 OVERLAPS = {"iou": paired_iou, "giou": paired_giou, "ciou": paired_ciou}
 LOWEST = -100.0  # of a logarithm in binary cross-entropy, as everywhere
@@ -51,27 +52,6 @@ class Seen(NamedTuple):
     sound: Tensor
 
 
-def logs(x: Tensor, shift: Tensor, scores_are: str) -> tuple[Tensor, Tensor]:
-    """Log p and log(1 - p) of scores."""
-    if scores_are == "sigmoid_logits":
-        return -torch.nn.functional.softplus(-x, threshold=40), -torch.nn.functional.softplus(x, threshold=40)
-    log = (x - shift).clamp(max=0.0) if scores_are == "softmax_logits" else x.clamp(0, 1).log()
-    return log, _log_rest(log)
-
-
-def _log_rest(log: Tensor) -> Tensor:
-    """log(1 - p) from log p."""
-    return torch.log(-torch.expm1(log))
-
-
-def _joined(log: Tensor, rest: Tensor, objectness: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same of the geometric mean of p and the objectness, whose logarithm is given."""
-    if objectness is None:
-        return log, rest
-    log = 0.5 * (log + objectness)
-    return log, _log_rest(log)
-
-
 def look(network: Network, rule: Rule, wanted: Tensor) -> Seen:
     """What the priors of a mask `[B·N]` say whoever asks."""
     scores, boxes = network.scores.flatten(0, 1), network.boxes.flatten(0, 1)
@@ -95,7 +75,7 @@ def look(network: Network, rule: Rule, wanted: Tensor) -> Seen:
         if rule.cost == "aligned":
             continue
         log, rest = logs(x, by[:, None], rule.scores_are)
-        total[place] = _missed(*_joined(log, rest, _log_objectness(network, place, rule, 1)), rule).sum(1)
+        total[place] = _missed(*joined(log, rest, _log_objectness(network, place, rule, 1)), rule).sum(1)
     return Seen(total, shift, sound)
 
 
@@ -131,7 +111,7 @@ def pair_costs(
         cost = _power(log, alpha) + _power(u.double().log(), beta)
     elif rule.cost == "simota":
         by_class, by_overlap, eps = rule.weights
-        log, rest = _joined(log, rest, _log_objectness(network, place, rule))
+        log, rest = joined(log, rest, _log_objectness(network, place, rule))
         own = seen.total[place] - _missed(log, rest, rule) - log.clamp(min=LOWEST)
         cost = by_class * own - by_overlap * torch.log(u.double() + eps)
     else:

@@ -119,16 +119,15 @@ def _part(
     count, group = part.stop - part.start, pairs.row - part.start
     cost, away, iou = pair_costs(where, network, rule, seen, pairs.row, pairs.prior)
     total = full_cost(region, cost, away, pairs.own)
-    place = where.image_of[pairs.row] * where.prior_boxes.shape[-2] + pairs.prior
-    sound = pairs.there & seen.sound[place]
-    able = pairs.there & torch.isfinite(total)
     n, never = where.prior_boxes.shape[-2], torch.iinfo(torch.int64).max
+    sound = pairs.there & seen.sound[where.image_of[pairs.row] * n + pairs.prior]
+    able = pairs.there & torch.isfinite(total)
     # whole rows of unique keys, of which topk has no ties to break: faster than sorting the list of pairs
     at = group * n + pairs.prior
     key = torch.full((count * n,), never, dtype=torch.int64, device=group.device)
     key[at] = torch.where(able, pack(total, pairs.prior), never)
     key = key.view(count, n).topk(min(topk, n), largest=False).values
-    key = torch.nn.functional.pad(key, (0, topk - key.shape[1]), value=never)
+    key = torch.cat([key, key.new_full((count, topk - key.shape[1]), never)], 1)
     seat = torch.where(key < never, key & LOW32, -1)
     overlap = torch.zeros(count * n, device=group.device)
     overlap[at] = torch.where(sound, iou, 0.0)

@@ -17,7 +17,7 @@ WHERE = (
 )
 REGION = "str region, float radius, float margin, float floor, str pool, float penalty"
 NETWORK = "Tensor scores, Tensor boxes, Tensor? objectness"
-COST = "str cost, float[] weights, str overlap, str scores_are"
+COST = "str kind, float[] weights, str overlap, str scores_are"
 
 
 class Where(NamedTuple):

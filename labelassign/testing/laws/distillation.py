@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from labelassign.assigners import CostAssigner, Decision
+from labelassign.assigners import CostAssigner, Decision, Networks
 from labelassign.distill.colad import CoLAD
 from labelassign.distill.lad import LAD
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
@@ -111,7 +111,10 @@ class _Watched(CostAssigner):
         self.show(candidates)
         return self.inner._decide(priors, gt, candidates)
 
-    def _soft_targets(
-        self, priors: Priors, gt: GroundTruth, predictions: Predictions, gt_index: Tensor
-    ) -> Tensor | None:
-        return self.inner._soft_targets(priors, gt, predictions, gt_index)
+    def _resolve(
+        self, priors: Priors, gt: GroundTruth, candidates: Candidates, state: Tensor, networks: Networks
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return self.inner._resolve(priors, gt, candidates, state, networks)
+
+    def _soft_targets(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> Tensor | None:
+        return self.inner._soft_targets(priors, gt, networks, gt_index)
