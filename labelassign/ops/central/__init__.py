@@ -91,7 +91,7 @@ def _fake_contest(*args: Any) -> tuple[Tensor, ...]:
 contest = Op(
     "contest",
     f"({WHERE}, {REGION}, {NETWORK}, {COST}, Tensor? other_scores, Tensor? other_boxes, Tensor? other_objectness, "
-    "Tensor? chosen, Tensor prior, Tensor cost, Tensor iou, Tensor kept, Tensor reason, str by, str pool) "
+    "Tensor? chosen, Tensor prior, Tensor cost, Tensor iou, Tensor kept, Tensor reason, str by, str against) "
     "-> (Tensor, Tensor, Tensor, Tensor)",
     _run_contest,
     _fake_contest,
