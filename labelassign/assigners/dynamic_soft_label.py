@@ -41,7 +41,7 @@ class DynamicSoftLabel(Central):
 
     Example:
         >>> la.DynamicSoftLabel()(priors, gt, predictions).per_gt_count.tolist()
-        [1, 1, 1]
+        [5, 5, 6]
     """
 
     topk: int = 13

@@ -46,7 +46,7 @@ class SimOTA(Central):
 
     Example:
         >>> la.SimOTA()(priors, gt, predictions).per_gt_count.tolist()
-        [1, 1, 1]
+        [4, 4, 4]
     """
 
     topk: int = 10
