@@ -52,7 +52,7 @@ def test_a_path_appears_by_itself_and_is_named_by_what_ran(monkeypatch, only_ref
     call = METHODS["CoLAD"].ours(Problem(SMALL))
     assert [arm.name for arm in arms.ours(call)[0]] == ["reference"]
     assert "no native implementation" in arms.ours(call)[1]["native"]
-    ops = ("candidates", "mixture", "settle", "resolve", "complete")
+    ops = ("candidates", "mixture", "classify", "settle", "resolve", "complete")
     for name in ops[:-1]:
         monkeypatch.setitem(OPS[name].fast, "native", (OPS[name].reference, lambda *_: None))
     found, refused = arms.ours(call)
