@@ -108,11 +108,14 @@ class Predictions(Record):
     def from_cxcywh(
         cls, boxes: Tensor, scores: Tensor, image_sizes: Any, *, scores_are: str = "softmax_logits"
     ) -> Self:
-        """From a set-prediction head: normalised (cx, cy, w, h) `[B, N, 4]` and image sizes `[B, 2]` (h, w)."""
+        """From a set-prediction head: normalised (cx, cy, w, h) `[B, N, 4]` and image sizes `[B, 2]` (h, w).
+
+        The boxes become float32: in half precision a pixel of a large image would be lost.
+        """
         who = "Predictions.from_cxcywh"
         checks.tensor(who, "boxes", boxes, ("B", "N", 4), "floating")
-        sizes = as_tensor(who, "image_sizes", image_sizes, boxes.dtype).to(boxes.device)
+        sizes = as_tensor(who, "image_sizes", image_sizes, torch.float32).to(boxes.device)
         checks.tensor(who, "image_sizes", sizes, (boxes.shape[0], 2), "floating")
-        centre, half = boxes[..., :2], boxes[..., 2:] / 2
+        centre, half = boxes[..., :2].float(), boxes[..., 2:].float() / 2
         xyxy = torch.cat([centre - half, centre + half], -1)
         return cls(xyxy * sizes.flip(-1).repeat(1, 2)[:, None, :], scores, scores_are)

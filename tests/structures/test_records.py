@@ -127,3 +127,11 @@ def test_normalised_centres_become_pixels():
     p = la.Predictions.from_cxcywh(boxes, torch.zeros(2, 1, 3), [[100, 200], [64, 32]])
     assert p.boxes.tolist() == [[[50, 37.5, 150, 62.5]], [[0, 0, 16, 64]]]
     assert (p.scores_are, p.num_classes) == ("softmax_logits", 2)
+
+
+def test_normalised_boxes_of_half_precision_lose_no_pixel():
+    boxes = torch.tensor([[[0.7, 0.6, 0.3, 0.5]]]).half()
+    p = la.Predictions.from_cxcywh(boxes, torch.zeros(1, 1, 3), [[1333, 2000]])
+    exact = boxes.double()[0, 0] * torch.tensor([2000.0, 1333, 2000, 1333])
+    want = torch.cat([exact[:2] - exact[2:] / 2, exact[:2] + exact[2:] / 2])
+    torch.testing.assert_close(p.boxes[0, 0].double(), want, atol=1e-3, rtol=0)
