@@ -75,10 +75,11 @@ def permute_priors(scene: Scene, seed: int) -> tuple[Scene, Tensor]:
     return Scene(moved, scene.gt, mine, other, scene.step), order
 
 
-def untied(scene: Scene) -> Scene:
+def untied(scene: Scene, touching: bool = False) -> Scene:
     """The scene with every corner moved by less than a quarter of a pixel at random, so that nothing is equal.
 
-    Boxes without area grow to an area, and predicted boxes far to all sides: overlaps of 0 would all be equal.
+    Boxes without area grow to an area, and if they shall be `touching`, predicted boxes far to all sides: overlaps of 0
+    would all be equal.
     """
     random = torch.Generator().manual_seed(scene.step + 1)
 
@@ -88,7 +89,7 @@ def untied(scene: Scene) -> Scene:
         return grown + 0.25 * torch.rand(boxes.shape, generator=random) * torch.tensor([-1.0, -1.0, 1.0, 1.0])
 
     priors, gt = replace(scene.priors, boxes=shake(scene.priors.boxes)), scene.gt
-    wide = torch.tensor([-256.0, -256.0, 256.0, 256.0])
+    wide = torch.tensor([-256.0, -256.0, 256.0, 256.0]) * touching
     mine, other = (replace(p, boxes=shake(p.boxes.float()) + wide) for p in (scene.predictions, scene.teacher))
     return Scene(priors, replace(gt, boxes=shake(gt.boxes)), mine, other, scene.step)
 

@@ -24,6 +24,7 @@ class Subject:
         reason: raises AssertionError for a row whose reason is not what the definitions in `Reason` say; None leaves it
             at what holds for all methods.
         scaled: the same method for an image `factor` times as large, if it has constants in pixels.
+        touching: overlaps of 0 tie in the method, so that a scene without ties has predictions that touch every object.
 
     Example:
         >>> from labelassign.testing import Subject
@@ -37,6 +38,7 @@ class Subject:
     condition: Callable[[Scene, Assignment], None] | None = None
     reason: Callable[[Scene, Assignment], None] | None = None
     scaled: Callable[[Assigner, float], Assigner] | None = None
+    touching: bool = False
 
     def __post_init__(self) -> None:
         """Fill in the name."""

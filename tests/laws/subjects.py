@@ -42,7 +42,8 @@ def _entry(name, assigner, **exempt):
     base = definitions.inner(assigner)
     condition, reason = (partial(check, base) for check in _METHODS[type(base)])
     scaled = _larger if hasattr(base, "margin") else None
-    return Subject(assigner, name, exempt, condition, reason, scaled)
+    touching = isinstance(base, (la.SimOTA, la.DynamicSoftLabel))
+    return Subject(assigner, name, exempt, condition, reason, scaled, touching)
 
 
 def _colad(criterion, granularity, assigner=None):

@@ -44,7 +44,7 @@ _DENSE = ("gt_index", "quality", "cls_target", "cls_weight", "loc_weight")
 @law
 def permuted_objects(subject: Subject, scene: Scene) -> None:
     """Without ties, the order of an image's objects changes nothing but their numbers."""
-    clear = _untied(scene)
+    clear = _untied(scene, subject.touching)
     shuffled, order = changes.permute_objects(clear, scene.step)
     a, want = shuffled.assign(subject.assigner), answer(subject.assigner, clear)
     same.same_priors(a, want, index=_renamed(want.gt_index, torch.argsort(order)))
@@ -54,7 +54,7 @@ def permuted_objects(subject: Subject, scene: Scene) -> None:
 @law
 def permuted_priors(subject: Subject, scene: Scene) -> None:
     """Without ties, the order of the priors inside a level changes nothing but their numbers."""
-    clear = _untied(scene)
+    clear = _untied(scene, subject.touching)
     shuffled, order = changes.permute_priors(clear, scene.step)
     a, want = shuffled.assign(subject.assigner), answer(subject.assigner, clear)
     same.same_priors(a, replace(want, **{name: getattr(want, name)[:, order] for name in _DENSE}))
