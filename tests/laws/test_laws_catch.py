@@ -23,7 +23,7 @@ def drawn():
     """The same scenes in every run."""
     found = []
 
-    @hypothesis.settings(max_examples=150, derandomize=True, database=None, phases=[hypothesis.Phase.generate])
+    @hypothesis.settings(max_examples=400, derandomize=True, database=None, phases=[hypothesis.Phase.generate])
     @hypothesis.given(scenes())
     def collect(scene):
         found.append(scene)
