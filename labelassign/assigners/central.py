@@ -81,12 +81,5 @@ class Central(CostAssigner):
         lists = (candidates.prior, candidates.cost, candidates.iou, state > 0)
         choices = (*(t.flatten(1) for t in lists), candidates.reason, self._by, self.conflict)
         where = self._where(priors, gt, networks.first)
-        index, paid, _, reason = contest(*where, *other, chosen, *choices)
+        index, paid, reason = contest(*where, *other, chosen, *choices)
         return index, torch.exp(-paid.double()).float(), reason
-
-
-def dynamic_k(candidates: Candidates) -> Tensor:
-    """States `[G, 1, K]`: as many of the cheapest as the largest overlaps sum up to, one at least; int8."""
-    k = candidates.best_iou.double().sum(-1, keepdim=True).floor().clamp(min=1)
-    rank = torch.arange(candidates.cost.shape[-1], device=candidates.cost.device)
-    return ((rank < k) & (candidates.prior >= 0)).to(torch.int8)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from torch import Tensor
-
 from labelassign import checks
-from labelassign.assigners.central import CONFLICTS, Central, dynamic_k
-from labelassign.assigners.cost_based import Decision, Networks
+from labelassign.assigners.central import CONFLICTS
+from labelassign.assigners.dynamic_k import DynamicK
 from labelassign.ops.central.costs import Rule
 from labelassign.ops.central.scene import Region
-from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
+from labelassign.structures import Predictions
 
 
 @dataclass(frozen=True)
-class DynamicSoftLabel(Central):
+class DynamicSoftLabel(DynamicK):
     """SimOTA's dynamic k, on a cost whose class part is measured against the soft label that the overlap gives.
 
     Candidates: priors whose centre lies strictly in the object. Cost: quality focal loss against a label that is the
@@ -72,21 +70,6 @@ class DynamicSoftLabel(Central):
     def _region(self) -> Region:
         return Region("box", 0.0, 0.0, 0.0, "own" if self.others == "never" else "any", 0.0)
 
-    @property
-    def _lists(self) -> tuple[int, int]:
-        return self.topk, self.topk
-
-    @property
-    def _by(self) -> str:
-        return "cost"
-
     def _rule(self, predictions: Predictions) -> Rule:
         weights = [float(self.iou_weight), float(self.radius), float(self.eps)]
         return Rule("soft", weights, "iou", predictions.scores_are)
-
-    def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
-        """The cheapest, as many as the best overlaps sum up to."""
-        return Decision(dynamic_k(candidates), {})
-
-    def _soft_targets(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> Tensor | None:
-        return self._owned(priors, gt, networks, gt_index)[1]

@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from torch import Tensor
-
 from labelassign import checks
-from labelassign.assigners.central import CONFLICTS, Central, dynamic_k
-from labelassign.assigners.cost_based import Decision, Networks
+from labelassign.assigners.central import CONFLICTS
+from labelassign.assigners.dynamic_k import DynamicK
 from labelassign.ops.central.costs import Rule
 from labelassign.ops.central.scene import Region
-from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
+from labelassign.structures import Predictions
 
 REGIONS = ("box", "centre", "both")
 
 
 @dataclass(frozen=True)
-class SimOTA(Central):
+class SimOTA(DynamicK):
     """Every object takes as many of its cheapest candidates as its best predicted overlaps add up to (dynamic k).
 
     Candidates: priors whose centre lies in the object and near its centre. Cost: binary cross-entropy of the class
@@ -88,21 +86,6 @@ class SimOTA(Central):
         pool, penalty = ("own", 0.0) if self.others == "never" else ("any", float(self.others))
         return Region(self.region, float(self.radius), 0.0, 0.0, pool, penalty)
 
-    @property
-    def _lists(self) -> tuple[int, int]:
-        return self.topk, self.topk
-
-    @property
-    def _by(self) -> str:
-        return "cost"
-
     def _rule(self, predictions: Predictions) -> Rule:
         weights = [float(self.cls_weight), float(self.iou_weight), float(self.eps)]
         return Rule("simota", weights, "iou", predictions.scores_are)
-
-    def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
-        """The cheapest, as many as the best overlaps sum up to."""
-        return Decision(dynamic_k(candidates), {})
-
-    def _soft_targets(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> Tensor | None:
-        return self._owned(priors, gt, networks, gt_index)[1]

@@ -45,4 +45,13 @@ def unpack(keys: Tensor) -> tuple[Tensor, Tensor]:
     return (keys >> 32).to(torch.int32).view(torch.float32), keys & LOW32
 
 
+def falling(overlap: Tensor) -> Tensor:
+    """Non-negative float32 keys, the lowest for the highest overlap: how far its bits are from those of 1.
+
+    1 - overlap would round. The bits of 1 less those of a key give the overlap back.
+    """
+    return (ONE_BITS - overlap.view(torch.int32)).clamp(min=0).view(torch.float32)
+
+
+ONE_BITS = 0x3F800000  # 1.0f: the largest overlap
 LOW32 = 0xFFFFFFFF

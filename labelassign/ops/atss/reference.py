@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from labelassign.ops.atss.nearest import nearest
+from labelassign.ops.blocks import ONE_BITS, falling
 from labelassign.ops.complete.reference import complete
 from labelassign.ops.objects import usable
 from labelassign.ops.resolve.reference import owners
 from labelassign.structures import Reason, rows
-
-_ONE_BITS = 0x3F800000  # 1.0f: the largest overlap
 
 
 def atss(
@@ -35,10 +34,9 @@ def atss(
     prior, iou, inside = (t.flatten(1) for t in chosen)
     present = prior >= 0
     kept = present & (iou >= _threshold(iou, present, keep_single)[:, None]) & (inside > margin)
-    # the highest overlap wins: 1 - IoU would round, so the key is the distance of the float32 bit patterns
-    key = (_ONE_BITS - iou.view(torch.int32)).clamp(min=0).view(torch.float32)
+    key = falling(iou)  # the highest overlap wins
     index, won = owners(prior, kept.to(torch.int8), key, image_of, offsets.shape[0] - 1, prior_boxes.shape[-2])
-    quality = torch.where(index >= 0, (_ONE_BITS - won.view(torch.int32)).view(torch.float32), 0.0)
+    quality = torch.where(index >= 0, (ONE_BITS - won.view(torch.int32)).view(torch.float32), 0.0)
     reason = torch.where(kept.any(1), Reason.FINE, Reason.REJECTED)
     reason = torch.where(present.any(1), reason, Reason.NO_CANDIDATE).to(torch.int8)
     objects = (gt_boxes, gt_labels, offsets, ignore, classes)

@@ -85,18 +85,18 @@ def _run_contest(*args: Any) -> tuple[Tensor, ...]:
 def _fake_contest(*args: Any) -> tuple[Tensor, ...]:
     where = Where(*args[:8])
     index = where.offsets.new_empty(where.images, where.prior_boxes.shape[-2])
-    return index, index.float(), index.clone(), where.ignore.char()
+    return index, index.float(), where.ignore.char()
 
 
 contest = Op(
     "contest",
     f"({WHERE}, {REGION}, {NETWORK}, {COST}, Tensor? other_scores, Tensor? other_boxes, Tensor? other_objectness, "
     "Tensor? chosen, Tensor prior, Tensor cost, Tensor iou, Tensor kept, Tensor reason, str by, str against) "
-    "-> (Tensor, Tensor, Tensor, Tensor)",
+    "-> (Tensor, Tensor, Tensor)",
     _run_contest,
     _fake_contest,
 ).register()
-"""Owner of every prior `[B, N]` (-1: nobody), what that costs, how many wanted it, and the reason of each row `[G]`.
+"""Owner of every prior `[B, N]` (-1: nobody), what that costs, and the reason of each row `[G]`.
 
 From choices `[G, K]`: prior (-1: none), cost, overlap and whether it is `kept`. The lowest cost (`by` "cost") or the
 highest overlap ("iou") wins, then the lower row, of the claimants (`pool` "claimants") or of all objects that may

@@ -5,20 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelassign.ops.blocks import LOW32, pack, selected
+from labelassign.ops.blocks import LOW32, falling, pack, selected
 from labelassign.ops.central.costs import Network, Rule, look, pair_costs
 from labelassign.ops.central.reference import full_cost, pairs_of, single_pairs
 from labelassign.ops.central.scene import Region, Where
 from labelassign.structures import Reason
-
-ONE_BITS = 0x3F800000  # 1.0f, the largest overlap
 
 
 def keys(cost: Tensor, iou: Tensor, by: str) -> Tensor:
     """Non-negative float32 keys, the lowest of which wins: the cost, or how far an overlap is from 1 in bits."""
     if by == "cost":
         return cost
-    return (ONE_BITS - iou.clamp(0, 1).view(torch.int32)).view(torch.float32)
+    return falling(iou)
 
 
 def contest(
@@ -44,8 +42,8 @@ def contest(
     never = torch.iinfo(torch.int64).max
     packed = torch.where(wants, pack(keys(cost, iou, by), rows), never).flatten()
     owner = torch.full((size + 1,), never, dtype=torch.int64, device=device).scatter_reduce_(0, place, packed, "amin")
-    claims = torch.zeros_like(owner).scatter_add_(0, place, wants.flatten().long())
     if pool == "all":
+        claims = torch.zeros_like(owner).scatter_add_(0, place, wants.flatten().long())
         contested = (claims > 1)[:-1]
         fresh = _over_all(where, region, networks, rule, chosen, contested, by)
         owner[:-1] = torch.where(contested & (fresh < never), fresh, owner[:-1])
@@ -54,7 +52,7 @@ def contest(
     had = (prior >= 0).any(1)
     reason = torch.where(wants.any(1), Reason.FINE, torch.where(had, Reason.REJECTED, reason))
     paid = _of_owners(where, region, networks, rule, chosen, index)
-    return index, paid, claims[:-1].view(images, n), reason.to(torch.int8)
+    return index, paid, reason.to(torch.int8)
 
 
 def _of_owners(
