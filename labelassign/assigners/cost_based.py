@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import NamedTuple, final
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias, final
 
 import torch
 from torch import Tensor
@@ -40,6 +40,10 @@ class Networks(NamedTuple):
     first: Predictions
     second: Predictions | None = None
     chosen: Tensor | None = None
+
+
+Pair: TypeAlias = tuple[Predictions, Predictions]
+Choose: TypeAlias = Callable[[Candidates, Candidates], Tensor]
 
 
 class CostAssigner(Assigner):
@@ -115,6 +119,13 @@ class CostAssigner(Assigner):
         """One network decides, and gives the soft targets unless `targets` do. One op may do all of it faster."""
         candidates = self._propose(priors, gt, deciding, moments=False)
         return self._finish(priors, gt, candidates, Networks(deciding), targets)
+
+    def _together(self, priors: Priors, gt: GroundTruth, networks: Pair, choose: Choose) -> Draft:
+        """Two networks propose; where `choose` is true `[G, L]`, the second one's candidates count."""
+        mine, other = (self._propose(priors, gt, network) for network in networks)
+        chosen = choose(mine, other)
+        decides = Networks(*networks, chosen[:, 0] if chosen.shape[1] == 1 else None)
+        return self._finish(priors, gt, mine.selected(chosen, other), decides)
 
     @final
     def _finish(

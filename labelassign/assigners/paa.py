@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.assigners.cost_based import CostAssigner, Decision
+from labelassign.assigners.cost_based import Choose, CostAssigner, Decision, Pair
 from labelassign.assigners.draft import Draft
 from labelassign.costs import FocalIoU
 from labelassign.mixture import Mixture, Separation
@@ -17,6 +18,7 @@ from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
 from labelassign.ops.mixture import settle
 from labelassign.ops.objects import objects
 from labelassign.ops.paa import paa
+from labelassign.ops.rivals import award, rivals
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
 
 _RESCUES = {"off": RESCUE_OFF, "force_gt": RESCUE_HIGHEST, "restore_argmax": RESCUE_HIGHEST}
@@ -50,8 +52,7 @@ class PAA(CostAssigner):
         separation: how the fitted mixture separates the candidates.
         ignore_iof: see `Assigner`.
     Ties: lower cost, then lower prior index; conflicts: lower ground-truth row.   Empty image: all background.
-    Cost: two passes over [G, N] in blocks, then O(G·L·K).
-    Raises: ValueError for unknown rules.
+    Cost: two passes over [G, N] in blocks, then O(G·L·K).   Raises: ValueError for unknown rules.
 
     Example:
         >>> la.PAA()(priors, gt, predictions).per_gt_count.tolist()
@@ -86,10 +87,7 @@ class PAA(CostAssigner):
 
     @classmethod
     def original(cls) -> Self:
-        """The authors' code: GIoU of weight 1, rescued priors keep their argmax, the prefix takes interleaved ones.
-
-        Its overlaps count one pixel more per side; that is not reproduced.
-        """
+        """The authors' code (GIoU, rescued priors keep their argmax, interleaved prefix) but for its pixel per side."""
         cost, loose = FocalIoU(generalized=True), Separation(prefix="interleaved")
         return cls(low_quality="restore_argmax", zero_rescues=True, cost=cost, separation=loose, ignore_iof=None)
 
@@ -100,14 +98,26 @@ class PAA(CostAssigner):
         if type(self) is not PAA or priors.kind == "queries":
             return super()._alone(priors, gt, deciding, targets)
         rules = (*self._rules(deciding), *self.mixture.options, *self.separation.options, self._ignored_share)
-        *answer, non_finite, steps, converged = paa(*_where(priors, gt, deciding), self.topk, *rules)
-        rows = {"mixture_steps": steps, "converged": converged}
-        return Draft.completed(answer, diagnostics={"non_finite": non_finite}, row_diagnostics=rows)
+        return _draft(paa(*_where(priors, gt, deciding), self.topk, *rules))
+
+    def _together(self, priors: Priors, gt: GroundTruth, networks: Pair, choose: Choose) -> Draft:
+        """Who may choose which prior is found once, and all after the choice is one op; where `_alone` is one."""
+        if type(self) is not PAA or priors.kind == "queries":
+            return super()._together(priors, gt, networks, choose)
+        mine, other = networks
+        (*where, levels), cost = _where(priors, gt, mine), self._rules(mine)
+        given = (*where, other.scores, other.boxes, levels, self.topk, *cost[:5], other.scores_are, *cost[5:])
+        prior, paid, iou, count, mean, variance, reason, refused, chooser = rivals(*given)
+        lists = (prior, paid, iou, iou[..., :0], count, mean, variance)
+        first, second = (Candidates(*(t[i] for t in lists), reason=reason, non_finite=refused[i]) for i in (0, 1))
+        choice = (choose(first, second), prior, paid, None if self.shared == "overlap" else chooser, reason)
+        answer = award(*choice, *where[:7], *self.mixture.options, *self.separation.options, self._ignored_share)
+        return _draft((*answer[:6], refused.sum(0), *answer[6:]))
 
     def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions, moments: bool = True) -> Candidates:
         """Candidates by prior overlap, then the `topk` of lowest cost on each level."""
-        cut = (self.topk, 0, moments)
-        return Candidates(*candidates(*_where(priors, gt, predictions), *cut, *self._rules(predictions)))
+        rules = (self.topk, 0, moments, *self._rules(predictions))
+        return Candidates(*candidates(*_where(priors, gt, predictions), *rules))
 
     def _rules(self, predictions: Predictions) -> tuple[Any, ...]:
         """Who may choose which prior, and what that costs."""
@@ -123,11 +133,16 @@ class PAA(CostAssigner):
     def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
         """Fit the mixture to each object's candidates of all levels, then separate them."""
         # levels come in the order of priors, so ties go by prior
-        options = (*self.mixture.options, *self.separation.options)
-        state, steps, converged = settle(candidates.cost.flatten(1), *options)
+        state, steps, converged = settle(candidates.cost.flatten(1), *self.mixture.options, *self.separation.options)
         return Decision(state.view_as(candidates.cost), {"mixture_steps": steps, "converged": converged})
 
 
 def _where(priors: Priors, gt: GroundTruth, predictions: Predictions) -> tuple[Any, ...]:
     given = (priors.boxes, priors.valid, *objects(gt, predictions), predictions.scores, predictions.boxes)
     return *given, list(priors.level_sizes)
+
+
+def _draft(found: Sequence[Tensor]) -> Draft:
+    *answer, refused, steps, converged = found
+    rows = {"mixture_steps": steps, "converged": converged}
+    return Draft.completed(answer, diagnostics={"non_finite": refused}, row_diagnostics=rows)

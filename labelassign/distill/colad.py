@@ -13,7 +13,7 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.base import Assigner
-from labelassign.assigners.cost_based import CostAssigner, Networks
+from labelassign.assigners.cost_based import CostAssigner
 from labelassign.assigners.draft import Draft
 from labelassign.assigners.paa import PAA
 from labelassign.distill.criteria import Choice, Criterion
@@ -80,6 +80,11 @@ class CoLAD(Assigner):
         """What a call must bring beside priors and ground truth."""
         return frozenset({"predictions", "teacher"} | ({"step"} if self.criterion.needs_step else set()))
 
+    @property
+    def takes_rotated(self) -> bool:
+        """What the wrapped assigner takes."""
+        return self.assigner.takes_rotated
+
     def _assign(
         self,
         priors: Priors,
@@ -90,18 +95,22 @@ class CoLAD(Assigner):
     ) -> Draft:
         assert predictions is not None
         assert teacher is not None
-        mine = self.assigner._propose(priors, gt, predictions)
-        other = self.assigner._propose(priors, gt, teacher)
-        units = self._units(gt, mine, step)
-        judged = (mine, other) if self.granularity == "gt_level" else (mine.pooled(), other.pooled())
-        choice = self.criterion.choose(*judged, units)
-        chosen = choice.teacher.expand_as(mine.count)
-        networks = Networks(predictions, teacher, chosen[:, 0] if chosen.shape[1] == 1 else None)
-        draft = self.assigner._finish(priors, gt, _select(chosen, other, mine), networks)
-        held = (mine.count > 0) & (other.count > 0)
-        report = {**draft.diagnostics, **_report(mine, other, chosen, held, choice)}
-        rows = {**draft.row_diagnostics, "teacher_chosen": chosen & held}
-        return replace(draft, diagnostics=report, row_diagnostics=rows)
+        report: dict[str, Tensor] = {}
+        rows: dict[str, Tensor] = {}
+
+        def choose(mine: Candidates, other: Candidates) -> Tensor:
+            units = self._units(gt, mine, step)
+            judged = (mine, other) if self.granularity == "gt_level" else (mine.pooled(), other.pooled())
+            choice = self.criterion.choose(*judged, units)
+            chosen = choice.teacher.expand_as(mine.count)
+            held = (mine.count > 0) & (other.count > 0)
+            report.update(_report(mine, other, chosen, held, choice))
+            rows["teacher_chosen"] = chosen & held
+            return chosen
+
+        draft = self.assigner._together(priors, gt, (predictions, teacher), choose)
+        diagnostics = {**draft.diagnostics, **report}
+        return replace(draft, diagnostics=diagnostics, row_diagnostics={**draft.row_diagnostics, **rows})
 
     def _units(self, gt: GroundTruth, candidates: Candidates, step: int | Tensor | None) -> Units:
         if self.granularity in ("gt", "gt_level"):
@@ -110,17 +119,6 @@ class CoLAD(Assigner):
         if self.granularity == "image":
             return Units(gt.image_of, gt.num_images, step)
         return Units(torch.zeros_like(gt.image_of), 1, step, self.reduce, self.group)
-
-
-def _select(chosen: Tensor, yes: Candidates, no: Candidates) -> Candidates:
-    """Entry by entry `[G, L]`, one network's candidates or the other's."""
-
-    def pick(name: str) -> Tensor:
-        a, b = getattr(yes, name), getattr(no, name)
-        return torch.where(chosen if a.dim() == 2 else chosen[..., None], a, b)
-
-    entries = {name: pick(name) for name in ("prior", "cost", "iou", "best_iou", "count", "mean", "variance")}
-    return replace(no, **entries, non_finite=yes.non_finite + no.non_finite)
 
 
 def _report(mine: Candidates, other: Candidates, chosen: Tensor, held: Tensor, choice: Choice) -> dict[str, Tensor]:

@@ -51,31 +51,35 @@ class Indicator(Criterion):
 
     @abstractmethod
     def rho(self, candidates: Candidates) -> tuple[Tensor, Tensor]:
-        """The indicator `[G, L]` in float64, finite, and where it means something `[G, L]` bool."""
+        """The indicator of each row and level `[G, L]` in float64, finite, and where it means something `[G, L]`."""
 
     @final
     def choose(self, student: Candidates, teacher: Candidates, units: Units) -> Choice:
         """Aggregate both indicators over the entries that both can judge, then compare them in float32."""
-        (mine, mine_known), (other, other_known) = self.rho(student), self.rho(teacher)
-        known = mine_known & other_known
-        (mine, number), (other, _) = self._over(units, mine, known), self._over(units, other, known)
-        decided = number > 0
-        cheaper = self._cheaper(student, teacher, units)
-        won = torch.where(decided, other.float() >= mine.float(), cheaper)
+        both, pair = student.joined(teacher), units.doubled()
+        rho, known = self.rho(both)
+        rho, number = self._over(pair, rho, _in_both(known))
+        (mine, other), decided = rho.chunk(2), number.chunk(2)[0] > 0
+        won = torch.where(decided, other.float() >= mine.float(), self._cheaper(both, pair))
         return Choice(units.spread(won), decided, mine * decided, other * decided)
 
-    def _cheaper(self, student: Candidates, teacher: Candidates, units: Units) -> Tensor:
-        has, other_has = student.count > 0, teacher.count > 0
-        cost, both = units.mean(student.mean, has & other_has)
-        other_cost, _ = units.mean(teacher.mean, has & other_has)
-        alone = units.mean(teacher.mean, other_has)[1] > units.mean(student.mean, has)[1]
-        return torch.where(both > 0, other_cost.float() < cost.float(), alone)
+    def _cheaper(self, both: Candidates, pair: Units) -> Tensor:
+        has = both.count > 0
+        cost, shared = (t.chunk(2) for t in pair.mean(both.mean, _in_both(has)))
+        mine, other = pair.mean(both.mean, has)[1].chunk(2)
+        return torch.where(shared[0] > 0, cost[1].float() < cost[0].float(), other > mine)
 
     def _over(self, units: Units, rho: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         if self.aggregate == "mean":
             return units.mean(rho, known)
         value, number = units.median(torch.log(rho + _TINY), known)
         return value.exp() - _TINY, number
+
+
+def _in_both(known: Tensor) -> Tensor:
+    """True in both halves where it is in each."""
+    mine, other = known.chunk(2)
+    return (mine & other).repeat(2, 1)
 
 
 _TINY = 1e-6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -30,6 +30,11 @@ class Units:
     step: int | Tensor | None = None
     reduce: bool = False
     group: Any = None
+
+    def doubled(self) -> Units:
+        """Of two networks' rows, one after the other: the units of the first, then those of the second."""
+        rows = None if self.of_row is None else torch.cat([self.of_row, self.of_row + self.count])
+        return replace(self, of_row=rows, count=2 * self.count)
 
     def spread(self, choice: Tensor) -> Tensor:
         """From one value per unit to the entries `[G, 1]` it decides; entries that are units pass through."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -41,6 +41,21 @@ class Candidates(Record):
     variance: Float[Tensor, "G L"]
     reason: Int[Tensor, " G"]
     non_finite: Int[Tensor, " B"]
+
+    def joined(self, other: Self) -> Self:
+        """The rows of both, `2 G`, these first."""
+        mine, others = self._fields(), other._fields()
+        return type(self)(**{name: torch.cat([value, others[name]]) for name, value in mine.items()})
+
+    def selected(self, chosen: Tensor, other: Self) -> Self:
+        """The other's entries `[G, L]` where `chosen`; both networks' refused pairs."""
+
+        def pick(name: str) -> Tensor:
+            mine, others = getattr(self, name), getattr(other, name)
+            return torch.where(chosen if mine.dim() == 2 else chosen[..., None], others, mine)
+
+        entries = {name: pick(name) for name in ("prior", "cost", "iou", "best_iou", "count", "mean", "variance")}
+        return replace(self, **entries, non_finite=self.non_finite + other.non_finite)
 
     def pooled(self) -> Self:
         """All levels as one: lists concatenated, moments combined exactly (Chan et al., 1979)."""

@@ -52,13 +52,13 @@ def test_a_path_appears_by_itself_and_is_named_by_what_ran(monkeypatch, only_ref
     call = METHODS["CoLAD"].ours(Problem(SMALL))
     assert [arm.name for arm in arms.ours(call)[0]] == ["reference"]
     assert "no native implementation" in arms.ours(call)[1]["native"]
-    ops = ("candidates", "mixture", "classify", "settle", "resolve", "complete")
+    ops = ("rivals", "mixture", "classify", "award")
     for name in ops[:-1]:
         monkeypatch.setitem(OPS[name].fast, "native", (OPS[name].reference, lambda *_: None))
     found, refused = arms.ours(call)
     assert [arm.name for arm in found] == ["reference", "mixed"]
-    assert "complete" in refused["native"]
-    monkeypatch.setitem(OPS["complete"].fast, "native", (OPS["complete"].reference, lambda *_: None))
+    assert "award" in refused["native"]
+    monkeypatch.setitem(OPS["award"].fast, "native", (OPS["award"].reference, lambda *_: None))
     found, _ = arms.ours(call)
     assert [(arm.name, arm.forced) for arm in found] == [("reference", "reference"), ("native", "")]
     assert dict(found[1].paths) == dict.fromkeys(ops, "native")

@@ -23,7 +23,6 @@ assert INTERPRETED
 SETTINGS = settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True)
 CALLS = calls()
 TAKEN = set()
-STAGES = ("candidates", "settle", "resolve", "complete")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -59,9 +58,11 @@ def test_every_call_agrees_with_the_reference(name):
     took(op)
 
 
-@pytest.mark.parametrize(
-    "assigner", [la.PAA(), la.PAA.mmdet(), la.PAA.original(), la.MaxIoU.rpn(), la.MaxIoU.ssd()], ids=repr
-)
+ONE = [la.PAA(), la.PAA.mmdet(), la.PAA.original(), la.MaxIoU.rpn(), la.MaxIoU.ssd()]
+TWO = [la.CoLAD(la.PAA(), granularity="gt"), la.CoLAD.official()]
+
+
+@pytest.mark.parametrize("assigner", [*ONE, *TWO], ids=repr)
 def test_scenes_agree(assigner):
     @SETTINGS
     @given(scenes(max_objects=3))
@@ -70,29 +71,38 @@ def test_scenes_agree(assigner):
             scene.assign(assigner)
 
     agrees()
-    took("paa" if isinstance(assigner, la.PAA) else "max_iou")
+    took(*{la.PAA: ["paa"], la.CoLAD: ["rivals", "award"], la.MaxIoU: ["max_iou"]}[type(assigner)])
 
 
 def test_hostile_predictions_agree():
     priors, gt = la.Priors.grid(image_size=(128, 160), strides=(32, 64), scale=2), ground_truth((2, 1))
 
     @SETTINGS
-    @given(predictions(priors, 2, 6, hostile=True), st.sampled_from((la.PAA(), la.PAA.mmdet())))
+    @given(predictions(priors, 2, 6, hostile=True), st.sampled_from((la.PAA(), la.PAA.mmdet(), la.CoLAD(la.PAA()))))
     def agrees(p, assigner):
+        other = replace(p, scores=p.scores.flip(0), boxes=p.boxes.flip(0))
         with _Compared():
-            assigner(priors, gt, p)
+            assigner(priors, gt, p, teacher=other)
 
     agrees()
     TAKEN.clear()
+
+
+@pytest.mark.parametrize("criterion", [la.StdMean(), la.FisherScore()], ids=repr)
+@pytest.mark.parametrize("granularity", ["batch", "gt_level"])
+def test_co_learning_agrees(criterion, granularity):
+    priors, gt = grid(), ground_truth((2, 0, 1))
+    p = some(priors)
+    teacher = replace(p, scores=p.scores.flip(0))
+    with _Compared():
+        la.CoLAD(la.PAA(), criterion, granularity)(priors, gt, p, teacher=teacher)
+    took("rivals", "award")
 
 
 def test_distillation_agrees():
     priors, gt = grid(), ground_truth((2, 0, 1))
     p = some(priors)
     teacher = replace(p, scores=p.scores.flip(0))
-    with _Compared():
-        la.CoLAD(la.PAA())(priors, gt, p, teacher=teacher)
-    took(*STAGES)
     with _Compared():
         la.LAD(la.PAA())(priors, gt, teacher=teacher)
     took("paa")
@@ -108,7 +118,7 @@ def test_a_larger_pyramid_agrees():
         la.PAA()(priors, gt, p)
         took("paa")
         la.CoLAD(la.PAA())(priors, gt, p, teacher=p)
-    took(*STAGES)
+    took("rivals", "award")
 
 
 def test_images_without_objects_agree():

@@ -19,6 +19,7 @@ CALLS = (
     *("candidates", "candidates, mmdet", "candidates, probs", "candidates, gamma"),
     *("settle", "settle, a", "settle, b", "settle, d"),
     *("paa", "paa, mmdet", "paa, regions", "paa, b", "paa, d"),
+    *("rivals", "rivals, mmdet", "rivals, probs", "award", "award, mmdet", "award, large", "award, most"),
 )
 HEAD = """# Registers and shared memory of the Triton kernels
 

@@ -37,6 +37,8 @@ def test_emitted_code_answers_what_the_reference_answers(name, target):
 def test_the_inputs_stay_as_they_were():
     for name in (
         "paa, mmdet",
+        "rivals, mmdet",
+        "award, regions",
         "candidates, mmdet",
         "match, last",
         "complete, points",
@@ -92,6 +94,7 @@ FAULTS = {
     "outside of every": "ld.global.b32 { %r3 }, [ %rd1 + -4 ];",
     "misaligned": "ld.global.b32 { %r3 }, [ %rd1 + 2 ];",
     "shared memory": "st.shared.b32 [ %r1 + 61 ], { %r2 };",
+    "no parameter": "mov.b64 %rd2, 5;\nld.param.b64 %rd3, [%rd2];",
     "two threads write": "st.global.b32 [ %rd1 + 0 ], { %r1 };",
     "two blocks write": "setp.eq.s32 %p1, %r2, 0;\n@%p1 st.global.b32 [ %rd1 + 0 ], { 5 };\n"
     "@!%p1 st.global.b32 [ %rd1 + 0 ], { 6 };",
@@ -113,6 +116,11 @@ def test_the_machine_counts_what_it_should():
     odd = "and.b32 %r4, %r1, 1;\nsetp.eq.b32 %p1, %r4, 0;\n@%p1 bra $L__1;\nmov.b32 %r4, 100;\n$L__1:\n"
     sums = "shfl.sync.bfly.b32 %r5, %r4, 1, 31, -1;\nadd.s32 %r6, %r4, %r5;\nst.global.b32 [ %rd3 + 0 ], { %r6 };"
     assert (tried(each + odd + sums) == 100).all()
+    third = "shfl.sync.idx.b32 %r5, %r1, 35, 31, -1;\nst.global.b32 [ %rd3 + 0 ], { %r5 };"
+    assert tried(each + third).tolist() == [3] * 32 + [35] * 32
+    chosen = "setp.eq.s32 %p1, %r1, 9;\nmov.b64 %rd5, tried_param_0;\n@!%p1 mov.b64 %rd5, 0;\n"
+    chosen += "@%p1 ld.param.b64 %rd6, [%rd5];\n@%p1 st.global.b32 [ %rd6 + 8 ], { %r1 };"
+    assert tried(chosen)[:4].tolist() == [0, 0, 9, 0]
     wide = "setp.eq.b32 %p1, %r1, 0;\ncvt.s64.s32 %rd4, -3;\n"
     wide += "@%p1 atom.global.gpu.relaxed.min.s64 %rd5, [ %rd1 + 8 ], %rd4;"
     assert tried(wide, blocks=3)[:4].tolist() == [0, 0, -3, -1]

@@ -8,33 +8,12 @@ import labelassign as la
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
 from labelassign.ops.mixture.reference import fit
 from labelassign.ops.objects import objects
-from labelassign.structures import Predictions
 from labelassign.testing.networks import spoil
+from tests.kernels import rival_cases
+from tests.kernels import triton_scenes as scene
 from tests.scenes import grid, ground_truth, predictions
 
-CLASSES = 6
 FIT, PLAIN = (1e-3, 100, 1e-6), ("positive", "all", "component")
-
-
-COUNTS = (4, 0, 3)
-
-
-def _spoiled_objects(gt):
-    """One row ignored, one with a NaN, one infinite, one with a label out of range, two of padding."""
-    boxes, labels, ignore = gt.boxes.clone(), gt.labels.clone(), gt.ignore.clone()
-    boxes[1, 2], boxes[4, 3], ignore[2], labels[6] = float("nan"), float("inf"), True, CLASSES
-    return replace(gt, boxes=boxes, labels=labels, ignore=ignore).pad_to(gt.num_rows + 2)
-
-
-def _tied():
-    """Priors that repeat, objects that repeat and objects on priors, with equal predictions: ties of every kind."""
-    priors = grid()
-    gt = la.GroundTruth.from_list([
-        {"boxes": priors.boxes[[30, 30, 300, 301]], "labels": [1, 1, 0, 2]},
-        {"boxes": torch.cat([priors.boxes[[50]] + 3, torch.tensor([[400.0, 400, 450, 450]])]), "labels": [3, 3]},
-    ])  # fmt: skip
-    boxes = priors.boxes.expand(2, -1, -1).clone()
-    return priors, gt, Predictions(boxes, torch.zeros(2, priors.count, CLASSES))
 
 
 def _candidates(priors, gt, p, cost, *, topk=9, spread=False, rescue=RESCUE_HIGHEST, zero=False, take=True):
@@ -46,24 +25,6 @@ def _paa(priors, gt, p, assigner, share=0.5):
     where = (priors.boxes, priors.valid, *objects(gt, p), p.scores, p.boxes, list(priors.level_sizes))
     rules = (*assigner._rules(p), *assigner.mixture.options, *assigner.separation.options)
     return "paa", (*where, assigner.topk, *rules, share)
-
-
-def _half(p, form):
-    scores = p.scores.sigmoid() if form == "probs" else p.scores
-    return Predictions(p.boxes.half(), scores.bfloat16(), form)
-
-
-def _strided(p):
-    """The same numbers, classes and corners far apart in memory."""
-    return replace(p, boxes=p.boxes.mT.contiguous().mT, scores=p.scores.mT.contiguous().mT)
-
-
-def _sure():
-    """Predictions of the object itself, ever surer of its class: costs far below the rounding of 1, and falling."""
-    priors, gt = grid(), la.GroundTruth.from_list([{"boxes": [[30.0, 20, 70, 60]], "labels": [2]}])
-    scores = torch.full((1, priors.count, CLASSES), -60.0)
-    scores[..., 2] = torch.linspace(30, 60, priors.count)
-    return priors, gt, Predictions(gt.boxes.expand(1, priors.count, 4).contiguous(), scores)
 
 
 def costs(rows, columns, *, seed=0):
@@ -100,57 +61,34 @@ def _close_tolerance(found):
 
 
 def candidate_calls():
-    priors, gt, p = grid(), ground_truth(COUNTS), predictions(grid())
+    priors, gt, p = grid(), ground_truth(scene.COUNTS), predictions(grid())
     some = replace(priors, valid=torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8)
     own = replace(priors, boxes=priors.boxes + torch.arange(3.0)[:, None, None])
     giou, soft = la.FocalIoU(generalized=True, iou_weight=1.3), la.FocalIoU(alpha=0.4, gamma=1.5)
-    bad, mess = _spoiled_objects(ground_truth(COUNTS)), spoil(p, 0, 0.5)
+    bad, mess, logits = scene.spoiled_objects(gt), spoil(p, 0, 0.5), scene.half(p, "sigmoid_logits")
     return {
         "candidates": _candidates(priors, gt, p, la.FocalIoU()),
-        "candidates, mmdet": _candidates(some, gt, _half(p, "sigmoid_logits"), giou, rescue=RESCUE_LAST, zero=True),
-        "candidates, original": _candidates(own, gt, _strided(p), giou, zero=True, take=False),
+        "candidates, mmdet": _candidates(some, gt, logits, giou, rescue=RESCUE_LAST, zero=True),
+        "candidates, original": _candidates(own, gt, scene.strided(p), giou, zero=True, take=False),
         "candidates, no rescue": _candidates(some, gt, p, la.FocalIoU(), rescue=RESCUE_OFF),
-        "candidates, probs": _candidates(priors, bad, _half(p, "probs"), la.FocalIoU(), spread=True, topk=1),
+        "candidates, probs": _candidates(priors, bad, scene.half(p, "probs"), la.FocalIoU(), spread=True, topk=1),
         "candidates, gamma": _candidates(some, bad, mess, soft, spread=True, topk=32),
-        "candidates, gamma, probs": _candidates(priors, gt, _half(mess, "probs"), soft),
+        "candidates, gamma, probs": _candidates(priors, gt, scene.half(mess, "probs"), soft),
         "candidates, alpha": _candidates(priors, gt, mess, la.FocalIoU(alpha=1.0)),
-        "candidates, sure": _candidates(*_sure(), la.FocalIoU(gamma=0.5)),
-        "candidates, ties": _candidates(*_tied(), la.FocalIoU()),
-        "candidates, ties, zero": _candidates(*_tied(), giou, rescue=RESCUE_LAST, zero=True),
+        "candidates, sure": _candidates(*scene.sure(), la.FocalIoU(gamma=0.5)),
+        "candidates, ties": _candidates(*scene.tied(), la.FocalIoU()),
+        "candidates, ties, zero": _candidates(*scene.tied(), giou, rescue=RESCUE_LAST, zero=True),
     }
-
-
-def _regions(gt):
-    """Two objects more in the first image and one in the last are ignored regions; then there are rows of padding."""
-    boxes = torch.tensor([[8.0, 8, 80, 60], [90, 40, 150, 120], [0, 0, 60, 128]])
-    order = torch.tensor([0, 1, 2, 3, 7, 8, 4, 5, 6, 9])
-    labels, ignore = torch.cat([gt.labels, gt.labels[:3]]), torch.arange(10) >= 7
-    rows = {"boxes": torch.cat([gt.boxes, boxes])[order], "labels": labels[order], "ignore": ignore[order]}
-    return _spoiled_objects(replace(gt, **rows, offsets=torch.tensor([0, 6, 6, 10])))
-
-
-def _large():
-    """More priors on a level, and of an image, than a program reads at once; a row in need of the last of them."""
-    priors, gt = la.Priors.grid(image_size=(256, 256), strides=(4, 16), scale=4), ground_truth((4,))
-    boxes = torch.cat([gt.boxes[:3] * 1.5, torch.tensor([[201.0, 250, 204, 253]])])
-    return priors, replace(gt, boxes=boxes, ignore=torch.arange(4) == 2), predictions(priors, 1)
-
-
-def _few():
-    """An object in need of one of two priors, of which the better is invalid."""
-    gt = la.GroundTruth.from_list([{"boxes": [[30.0, 30, 33, 33]], "labels": [1]}])
-    priors = la.Priors.from_boxes(torch.tensor([[28.0, 28, 36, 36], [20, 20, 60, 60]]))
-    return replace(priors, valid=torch.tensor([[False, True]])), gt, predictions(priors, 1)
 
 
 def paa_calls():
     """The whole method: every rule, and every kind of row and image."""
-    priors, gt, p = grid(), ground_truth(COUNTS), predictions(grid())
+    priors, gt, p = grid(), ground_truth(scene.COUNTS), predictions(grid())
     some = replace(priors, valid=torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8)
     some.valid[1] = False
     none = some.valid & (torch.arange(3) < 2)[:, None]
     own = replace(priors, boxes=priors.boxes + torch.arange(3.0)[:, None, None])
-    bad, mess = _regions(gt), spoil(p, 0, 0.5)
+    bad, mess = scene.regions(gt), spoil(p, 0, 0.5)
     most = replace(priors, level_sizes=(100, 120, 80, 50, 30, 20, 15, 5))  # as many levels and choices as there may be
     alone = replace(
         gt, **{name: getattr(gt, name)[:1] for name in ("boxes", "labels", "ignore")}, offsets=torch.zeros(4).long()
@@ -159,31 +97,31 @@ def paa_calls():
     b, d = la.Separation(scheme="b", prefix="interleaved"), la.Separation(scheme="d", single="drop")
     return {
         "paa": _paa(priors, gt, p, plain),
-        "paa, mmdet": _paa(replace(some, valid=none), bad, _half(p, "sigmoid_logits"), la.PAA.mmdet(), -1.0),
-        "paa, original": _paa(own, gt, _strided(p), la.PAA.original(), -1.0),
+        "paa, mmdet": _paa(replace(some, valid=none), bad, scene.half(p, "sigmoid_logits"), la.PAA.mmdet(), -1.0),
+        "paa, original": _paa(own, gt, scene.strided(p), la.PAA.original(), -1.0),
         "paa, regions": _paa(some, bad, mess, plain),
         "paa, own": _paa(own, bad, p, replace(plain, topk=3, pos_iou=0.3), 0.9),
         "paa, no rescue": _paa(some, gt, p, replace(plain, low_quality="off", pos_iou=0.4)),
-        "paa, probs": _paa(priors, bad, _half(mess, "probs"), replace(plain, topk=1, cost=loose)),
-        "paa, ties": _paa(*_tied(), plain),
-        "paa, ties, mmdet": _paa(*_tied(), la.PAA.mmdet(), -1.0),
+        "paa, probs": _paa(priors, bad, scene.half(mess, "probs"), replace(plain, topk=1, cost=loose)),
+        "paa, ties": _paa(*scene.tied(), plain),
+        "paa, ties, mmdet": _paa(*scene.tied(), la.PAA.mmdet(), -1.0),
         "paa, a": _paa(priors, gt, p, replace(plain, separation=la.Separation(scheme="a"))),
         "paa, b": _paa(priors, gt, p, replace(plain, topk=20, separation=b, mixture=la.Mixture(normalize=True))),
         "paa, d": _paa(most, gt, p, replace(plain, topk=32, separation=d, mixture=la.Mixture(data_variance=True))),
         "paa, few steps": _paa(priors, gt, p, replace(plain, mixture=la.Mixture(tol=0.0, max_steps=3))),
-        "paa, few": _paa(*_few(), plain),
+        "paa, few": _paa(*scene.few(), plain),
         "paa, nobody": _paa(some, alone, p, plain),
-        "paa, large": _paa(*_large(), plain),
+        "paa, large": _paa(*scene.large(), plain),
     }
 
 
 def _overlapping():
     """Priors shared, own and tied; which are valid; objects, and those of the tied priors."""
-    priors, gt = grid(), _spoiled_objects(ground_truth(COUNTS))
+    priors, gt = grid(), scene.spoiled_objects(ground_truth(scene.COUNTS))
     some = torch.rand(3, priors.count, generator=torch.Generator().manual_seed(3)) < 0.8
     some[2] = False
     own = priors.boxes + torch.arange(3.0)[:, None, None]
-    tied, same = _tied()[0].boxes, _tied()[1]
+    tied, same = scene.tied()[0].boxes, scene.tied()[1]
     return priors.boxes, own, tied, some, gt, same
 
 
@@ -233,7 +171,7 @@ def max_iou_calls():
 
 
 def decision_calls():
-    gt, chosen = ground_truth(COUNTS).pad_to(7), torch.Generator().manual_seed(5)
+    gt, chosen = ground_truth(scene.COUNTS).pad_to(7), torch.Generator().manual_seed(5)
     prior = torch.randint(-1, 40, (7, 100), generator=chosen)
     state = torch.randint(-1, 2, (7, 100), generator=chosen).to(torch.int8)
     prior[0], state[1], state[2] = -1, 0, state[2].clamp(max=0)
@@ -252,7 +190,8 @@ def decision_calls():
 
 def completion_calls():
     priors, chosen = grid(), torch.Generator().manual_seed(7)
-    gt, bare = _spoiled_objects(ground_truth(COUNTS)), objects(_spoiled_objects(ground_truth(COUNTS)))
+    gt = scene.spoiled_objects(ground_truth(scene.COUNTS))
+    bare = objects(gt)
     # a region; one without area; three that make no sense, two of padding; an object between them
     regions = [[8.0, 8, 80, 60], [40, 0, 40, 128], [90, 90, 0, 0], [0, 0, 160, float("inf")], [0, 0, 160, 128]]
     regions += [[60.0, 60, 70, 70], [50, 30, 150, 120], [0, 0, 160, 128], [0, 0, 160, 128]]
@@ -281,4 +220,5 @@ def completion_calls():
 def calls():
     """Op and arguments of each call, by its name."""
     parts = (match_calls(), max_iou_calls(), candidate_calls(), decision_calls(), completion_calls(), paa_calls())
+    parts += (rival_cases.rival_calls(), rival_cases.award_calls())
     return {name: call for part in parts for name, call in part.items()}

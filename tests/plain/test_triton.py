@@ -36,6 +36,8 @@ STARTS = {
     "complete": {"prior_kernel": 1, "row_kernel": 1, "fill": 1},
     "resolve": {"claim_kernel": 1, "owner_kernel": 1, "fill": 1},
     "paa": {"meet_kernel": 1, "cost_kernel": 1, "award_kernel": 1},
+    "rivals": {"meet_kernel": 1, "cost_kernel": 1, "list_kernel": 1},
+    "award": {"grant_kernel": 1},
 }
 STAGES = [
     *("best_kernel", "cost_kernel", "list_kernel", "settle_kernel"),
@@ -135,6 +137,22 @@ def test_a_whole_call_starts_three_kernels_and_nothing_else(assigner):
     assert started_by(assigner) == (list(STARTS["paa"]), {"clone": 1})
 
 
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize(
+    ("criterion", "granularity"),
+    [(la.StdMean(), "batch"), (la.StdMean(), "image"), (la.StdMean(), "gt_level"), (la.FisherScore(), "gt")],
+    ids=str,
+)
+def test_co_learning_starts_four_kernels(criterion, granularity):
+    # beside them torch judges the two networks' costs: Fisher's mixtures are its own work
+    assert started_by(la.CoLAD(la.PAA(), criterion, granularity))[0] == [*STARTS["rivals"], *STARTS["award"]]
+
+
+@pytest.mark.usefixtures("_device")
+def test_rows_that_share_priors_are_left_to_the_reference():
+    assert started_by(la.CoLAD(la.PAA(shared="overlap")))[0] == []
+
+
 class _Own(la.PAA):
     """An assigner of somebody else's: it runs the stages one by one."""
 
@@ -206,6 +224,23 @@ def test_the_first_arguments_alone_can_be_asked_about(name):
         ("paa", 10, 65, "topk = 65"),
         ("paa", 5, torch.Tensor.int, "int32"),
         ("paa, d", 10, 33, "33 choices on each of 8 levels"),
+        ("rivals", 7, torch.Tensor.half, "another kind or dtype"),
+        ("rivals", 10, torch.Tensor.double, "another kind or dtype"),
+        ("rivals", 18, "probs", "another kind or dtype"),
+        ("rivals", 9, lambda t: t[..., :4], "6 classes, the other 4"),
+        ("rivals", 17, True, "share"),
+        ("rivals", 12, 65, "topk = 65"),
+        ("rivals", 11, [1] * 9, "9 levels"),
+        ("rivals", 5, torch.Tensor.int, "int32"),
+        ("award", 3, None, "share"),
+        ("award", 0, torch.Tensor.int, "choices are torch.int32"),
+        ("award", 1, torch.Tensor.int, "priors of lists are torch.int32"),
+        ("award", 1, lambda t: t[..., :0], "no choices"),
+        ("award", 1, lambda t: t.repeat(1, 1, 1, 10), "270 choices"),
+        ("award", 2, torch.Tensor.double, "costs are torch.float64"),
+        ("award", 3, torch.Tensor.long, "choosers are torch.int64"),
+        ("award", 4, torch.Tensor.int, "reasons are torch.int32"),
+        ("award", 5, torch.Tensor.half, "priors are torch.float16"),
         ("match", 0, lambda t: t[:0], "no priors"),
         ("max_iou", 3, torch.Tensor.int, "int32"),
         ("settle", 0, torch.Tensor.half, "float16"),

@@ -29,10 +29,9 @@ struct Desk {
   Costs costs;
 };
 
-struct Proposer {
-  const CandidateArguments& a;
+// Who may choose which prior, the same under every network.
+struct Choosers {
   Matcher m;
-  Coster cost;
   int32_t* image;      // [rows]
   int32_t* chosen;     // [images, priors], chunk by chunk: priors that somebody may choose, and who
   int32_t* chooser;
@@ -40,10 +39,16 @@ struct Proposer {
   int64_t* start;      // [rows + 1]
   int32_t* list;       // priors by row
   int32_t* owner;      // and the row
+  int32_t* told;       // [images, priors], the row of each prior, for whoever asks
   Costs costs;         // of that list
   Desk* desk;          // [threads]
+};
+struct Proposer : Choosers {
+  const CandidateArguments& a;
+  Coster cost;
 
-  Proposer(const CandidateArguments& arguments) : a(arguments), cost(arguments.network, arguments.cost) {}
+  LA_INLINE Proposer(const CandidateArguments& arguments, const Choosers& who)
+      : Choosers(who), a(arguments), cost(arguments.network, arguments.cost) {}
 };
 
 LA_INLINE bool prepare(Proposer& p, Memory& memory, int threads) {
@@ -66,10 +71,8 @@ LA_INLINE bool prepare(Proposer& p, Memory& memory, int threads) {
     d.costs.take(memory, n);
   }
   if (memory.failed) return false;
-  for (int64_t i = 0; i < p.a.objects.images; i++) {
+  for (int64_t i = 0; i < p.a.objects.images; i++)
     for (int64_t g = begin_of(p.a.objects, i); g < end_of(p.a.objects, i); g++) p.image[g] = (int32_t)i;
-    p.a.refused[i] = 0;
-  }
   return true;
 }
 
@@ -81,13 +84,16 @@ LA_INLINE void own_chunk(const Proposer& p, int64_t image, int64_t chunk) {
   claim_chunk(p.m, p.a.claims, image, chunk, claim);
   const int64_t count = n - begin < kChunk ? n - begin : kChunk;
   int64_t found = 0;
+  for (int64_t i = 0; p.told && i < count; i++) p.told[at + i] = -1;
   for (int64_t from = 0; from < count; from += kFloats) {  // whole registers: memory reaches beyond the last prior
     const I any = at_most(all(enough), load<F>(p.m.iou + at + from)) | (load<I>(claim + from) > all((int32_t)-1));
     for (uint32_t some = lanes(any); some; some &= some - 1) {
       const int64_t i = from + __builtin_ctz(some);
       if (i >= count) break;
       const int32_t argmax = p.m.row[at + i], row = claim[i] >= 0 && p.a.claims_take ? claim[i] : argmax;
-      if (row >= 0) p.chosen[at + found] = (int32_t)(begin + i), p.chooser[at + found++] = row;
+      if (row < 0) continue;
+      p.chosen[at + found] = (int32_t)(begin + i), p.chooser[at + found++] = row;
+      if (p.told) p.told[at + i] = row;
     }
   }
   p.in_chunk[image * p.m.chunks + chunk] = found;
@@ -255,35 +261,12 @@ LA_INLINE void explain_row(const Proposer& p, int64_t g, int64_t n) {
   a.reason[g] = n ? kRejected : loser ? kLost : kNoCandidate;
 }
 
-// In an answer that is to be completed, if there is one, all priors are nobody's afterwards: done in the shade of the
-// matching, which goes through them anyway.
-int32_t candidates(const CandidateArguments& a, int threads, Memory& memory, const Completion* answer) {
-  Proposer p(a);
-  if (!sound(a.objects)) return kBadIndex;
-  if (!prepare(p, memory, threads)) return kNoMemory;
-  const int64_t chunks = p.m.chunks, tasks = a.objects.images * chunks;
-  const int few = matching(threads, a.priors, a.objects);
-  spread(few, tasks, [&](int64_t t, int) {
-    const int64_t n = a.priors.count, at = t / chunks * n, from = t % chunks * kChunk, to = from + kChunk;
-    match_chunk(p.m, t / chunks, t % chunks);
-    if (answer) answer->nobody(at + from, at + (to < n ? to : n));
-  });
-  if (a.shared) {
-    spread(threads, a.objects.rows, [&](int64_t g, int worker) {
-      const Desk& desk = p.desk[worker];
-      const int64_t n = members(p, g, desk.prior);
-      explain_row(p, g, n);
-      look_at(p, desk.costs, desk.row, nullptr, g, desk.prior, 0, n);
-      propose(p, g, 0, a.levels, desk.costs, desk, desk.prior, n);
-    });
-    return kDone;
-  }
-  spread(few, tasks, [&](int64_t t, int) { own_chunk(p, t / chunks, t % chunks); });
-  by_row(p);
+// The lists of every row under one network, rows having their priors to themselves.
+LA_INLINE void rank_rows(const Proposer& p, int threads) {
+  const CandidateArguments& a = p.a;
   // pairs in even portions, whosever they are: one large object may have most of them
   const int64_t pairs = p.start[a.objects.rows];
   constexpr int64_t kPortion = 64;
-  if (!p.costs.take(memory, pairs)) return kNoMemory;
   spread(workers(threads, (double)pairs * 100), (pairs + kPortion - 1) / kPortion, [&](int64_t t, int worker) {
     const int64_t end = (t + 1) * kPortion < pairs ? (t + 1) * kPortion : pairs;
     look_at(p, p.costs, p.desk[worker].row, p.owner, 0, p.list, t * kPortion, end);
@@ -295,6 +278,48 @@ int32_t candidates(const CandidateArguments& a, int threads, Memory& memory, con
     if (level == 0) explain_row(p, g, n);
     propose(p, g, level, level + 1, own, p.desk[worker], p.list + at, n);
   });
+}
+// The same where every object chooses by itself.
+LA_INLINE void rank_shared(const Proposer& p, int threads) {
+  spread(threads, p.a.objects.rows, [&](int64_t g, int worker) {
+    const Desk& desk = p.desk[worker];
+    const int64_t n = members(p, g, desk.prior);
+    explain_row(p, g, n);
+    look_at(p, desk.costs, desk.row, nullptr, g, desk.prior, 0, n);
+    propose(p, g, 0, p.a.levels, desk.costs, desk, desk.prior, n);
+  });
+}
+
+// In an answer that is to be completed, if there is one, all priors are nobody's afterwards: done in the shade of the
+// matching, which goes through them anyway. A second network may choose the same priors; `told` hears who may.
+int32_t candidates(const CandidateArguments& a, int threads, Memory& memory, const Completion* answer,
+                   const CandidateArguments* second = nullptr, int32_t* told = nullptr) {
+  Proposer p(a, Choosers{});
+  p.told = told;
+  if (!sound(a.objects)) return kBadIndex;
+  if (!prepare(p, memory, threads)) return kNoMemory;
+  const int64_t n = a.priors.count, chunks = p.m.chunks, tasks = a.objects.images * chunks;
+  const int few = matching(threads, a.priors, a.objects);
+  spread(few, tasks, [&](int64_t t, int) {
+    const int64_t at = t / chunks * n, from = t % chunks * kChunk, to = from + kChunk;
+    match_chunk(p.m, t / chunks, t % chunks);
+    if (answer) answer->nobody(at + from, at + (to < n ? to : n));
+  });
+  if (!a.shared) {
+    spread(few, tasks, [&](int64_t t, int) { own_chunk(p, t / chunks, t % chunks); });
+    by_row(p);
+    if (!p.costs.take(memory, p.start[a.objects.rows])) return kNoMemory;
+  } else if (told) {
+    for (int64_t i = 0; i < a.objects.images * n; i++) told[i] = -1;
+  }
+  const CandidateArguments* const networks[] = {&a, second};
+  for (const CandidateArguments* network : networks) {
+    if (!network) continue;
+    for (int64_t i = 0; i < a.objects.images; i++) network->refused[i] = 0;
+    const Proposer ranking(*network, p);
+    if (a.shared) rank_shared(ranking, threads);
+    else rank_rows(ranking, threads);
+  }
   return kDone;
 }
 

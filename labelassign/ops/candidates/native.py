@@ -12,7 +12,8 @@ from labelassign.ops.native import bind
 KERNEL, PAIRS = 3, 4
 
 
-def _unfit_network(scores: Tensor, boxes: Tensor, images: int, priors: int) -> str | None:
+def unfit_network(scores: Tensor, boxes: Tensor, images: int, priors: int) -> str | None:
+    """Why a network's predictions do not fit."""
     if scores.shape[:2] != (images, priors) or boxes.shape[:2] != (images, priors):
         return f"the predictions are not of {images} images and {priors} priors"
     return None if scores.shape[2] else "no classes: nothing to do fast"
@@ -24,7 +25,7 @@ def refusal(*args: Any) -> str | None:
     if why is not None or len(args) < 10:
         return why
     n = args[0].shape[-2]
-    return bind.unfit_levels(args[9], n) or _unfit_network(args[7], args[8], args[4].shape[0] - 1, n)
+    return bind.unfit_levels(args[9], n) or unfit_network(args[7], args[8], args[4].shape[0] - 1, n)
 
 
 def candidates(
@@ -62,7 +63,7 @@ def candidates(
 def refusal_of_pairs(*args: Any) -> str | None:
     """Why the library does not take these arguments; None if it does."""
     why = bind.unfit("lllnnfl", args)
-    return why or (_unfit_network(args[3], args[4], *args[4].shape[:2]) if len(args) > 4 else None)
+    return why or (unfit_network(args[3], args[4], *args[4].shape[:2]) if len(args) > 4 else None)
 
 
 def pair_cost(

@@ -39,6 +39,30 @@ def candidates(
     iou_weight: float,
 ) -> tuple[Tensor, ...]:
     """See `labelassign.ops.candidates`."""
+    objects = (gt_boxes, gt_labels, offsets, ignore, classes)
+    claims = (pos_iou, rescue, zero_rescues, claims_take, shared)
+    row, prior, image_of, reason = choosers(prior_boxes, valid, *objects, *claims)
+    cost = (scores_are, alpha, gamma, generalized, iou_weight)
+    network = (image_of, scores, boxes, gt_boxes, gt_labels)
+    *lists, refused = rank(row, prior, *network, level_sizes, topk, overlaps, spread, *cost)
+    return *lists, reason, refused
+
+
+def choosers(
+    prior_boxes: Tensor,
+    valid: Tensor | None,
+    gt_boxes: Tensor,
+    gt_labels: Tensor,
+    offsets: Tensor,
+    ignore: Tensor,
+    classes: int,
+    pos_iou: float,
+    rescue: int,
+    zero_rescues: bool,
+    claims_take: bool,
+    shared: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Row (-1: no pair) and prior of every pair, the image of every row, and why it would get nothing."""
     image_of = rows.image_of(offsets, gt_boxes.shape[0])
     able = usable(gt_boxes, gt_labels, offsets, ignore, classes)
     where = (prior_boxes, valid, gt_boxes, able, image_of)
@@ -46,11 +70,8 @@ def candidates(
         row, prior, reason = _every(*where, pos_iou, rescue, zero_rescues)
     else:
         row, prior, reason = _partition(*where, offsets.shape[0] - 1, pos_iou, rescue, zero_rescues, claims_take)
-    cost = (scores_are, alpha, gamma, generalized, iou_weight)
-    network = (image_of, scores, boxes, gt_boxes, gt_labels)
-    *lists, refused = rank(row, prior, *network, level_sizes, topk, overlaps, spread, *cost)
     had = torch.zeros_like(reason).scatter_reduce(0, row.clamp(min=0), (row >= 0).long(), "amax")
-    return *lists, torch.where(had > 0, Reason.REJECTED, reason), refused
+    return row, prior, image_of, torch.where(had > 0, Reason.REJECTED, reason)
 
 
 Pairs: TypeAlias = tuple[Tensor, Tensor, Tensor]

@@ -8,6 +8,9 @@ cost. The third has one program per row and level, which walks through the level
 
 from __future__ import annotations
 
+from math import prod
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -112,21 +115,28 @@ def chance(best, any_prior, POS_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: t
     return tl.where(near_enough, LOST, NO_CANDIDATE)
 
 
-@triton.jit(do_not_specialize=["classes", "N", "G", "B", "C", "stride", "s0", "s1", "s2", "p0", "p1", "p2"])
+@triton.jit(do_not_specialize=[
+    *("classes", "N", "G", "B", "stride", "s0", "s1", "s2", "C", "p0", "p1", "p2", "t0", "t1", "t2", "q0", "q1", "q2"),
+])  # fmt: skip
 def cost_kernel(
     PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride,
-    SCORES, s0, s1, s2, C, PREDICTED, p0, p1, p2, BEST, REACHED, ROW, COST, OVERLAP, REASON, REFUSED,
+    SCORES, s0, s1, s2, PREDICTED, p0, p1, p2, OTHER_SCORES, t0, t1, t2, OTHER_PREDICTED, q0, q1, q2, C,
+    BEST, REACHED, HIGHEST, ARGMAX, ROW, COST, OVERLAP, REASON, REFUSED,
     POS_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, TAKE: tl.constexpr,
     ALPHA: tl.constexpr, GAMMA: tl.constexpr, LOGITS: tl.constexpr, GENERALIZED: tl.constexpr, WEIGHT: tl.constexpr,
     HAS_VALID: tl.constexpr, BLOCK: tl.constexpr, CLASSES: tl.constexpr,
 ):  # fmt: skip
-    """Who may choose each prior (ROW: in the argmax, out the answer), at what cost (COST: in the best overlap)."""
-    block, image = tl.program_id(0), tl.program_id(1)
+    """Who may choose each prior, from its best overlap and the row of that, and at what cost.
+
+    With OTHER_SCORES there are twice as many programs, the further ones for the costs under the other network. Of one
+    network the answers take the place of what they come from: ROW and COST are None.
+    """
+    block, image, network = tl.program_id(0), tl.program_id(1), 0
     index = block * BLOCK + tl.arange(0, BLOCK)
     begin, end = rows_of(OFFSETS, image, B, G)
     place = image.to(tl.int64) * N + index
-    argmax = tl.load(ROW + place, mask=index < N, other=-1)
-    row = tl.where(tl.load(COST + place, mask=index < N, other=-1.0) >= POS_IOU, argmax, -1)
+    argmax = tl.load(ARGMAX + place, mask=index < N, other=-1)
+    row = tl.where(tl.load(HIGHEST + place, mask=index < N, other=-1.0) >= POS_IOU, argmax, -1)
     if RESCUE != OFF:
         live, x1, y1, x2, y2, left, top, right, low = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
         claim = claims(
@@ -134,7 +144,17 @@ def cost_kernel(
             tl.load(OFFSETS + B), classes, 0.0, RESCUE, ZERO, True,
         )  # fmt: skip
         row = tl.where(claim >= 0, claim if TAKE else argmax, row)
-    tl.store(ROW + place, row, mask=index < N)
+    if OTHER_SCORES is not None:
+        network = tl.program_id(2)
+        other = network > 0
+        SCORES, PREDICTED = tl.where(other, OTHER_SCORES, SCORES), tl.where(other, OTHER_PREDICTED, PREDICTED)
+        s0, s1, s2 = tl.where(other, t0, s0), tl.where(other, t1, s1), tl.where(other, t2, s2)
+        p0, p1, p2 = tl.where(other, q0, p0), tl.where(other, q1, p1), tl.where(other, q2, p2)
+        tl.store(ROW + place, row, mask=(index < N) & (network == 0))
+        place += network * (B.to(tl.int64) * N)
+    else:
+        ROW, COST = ARGMAX, HIGHEST
+        tl.store(ROW + place, row, mask=index < N)
     member = row >= 0
     if tl.max(row, 0) >= 0:
         far, near = image.to(tl.int64), index.to(tl.int64)
@@ -154,7 +174,7 @@ def cost_kernel(
             tl.store(OVERLAP + place, overlap, mask=member)  # nobody reads it where the cost is infinite
         refused = tl.sum((member & (cost == float("inf"))).to(tl.int32), 0)
         if refused > 0:
-            tl.atomic_add(REFUSED + image, refused, sem="relaxed")
+            tl.atomic_add(REFUSED + network * B + image, refused, sem="relaxed")
     if REASON is not None:
         if block == 0:
             any_prior = tl.load(REACHED + image) > 0 if HAS_VALID and ZERO else True
@@ -200,13 +220,14 @@ def cost_key(cost, index):
 def list_kernel(
     ROW, COST, OVERLAP, OFFSETS, N, B, e0, e1, e2, e3, e4, e5, e6, e7,
     PRIOR, PAID, IOU, COUNT, MEAN, VARIANCE, REASON,
-    TOPK: tl.constexpr, K: tl.constexpr, SPREAD: tl.constexpr, BLOCK: tl.constexpr,
+    TOPK: tl.constexpr, K: tl.constexpr, SPREAD: tl.constexpr, NETWORKS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """The cheapest candidates of one row on one level; e0 … e7: where the levels end."""
-    g, level = tl.program_id(0), tl.program_id(1)
+    """The cheapest candidates of one row on one level under one network; e0 … e7: where the levels end."""
+    g, level, network = tl.program_id(0), tl.program_id(1), tl.program_id(2) if NETWORKS > 1 else 0
     begin = end_of(level - 1, e0, e1, e2, e3, e4, e5, e6, e7)
     end = end_of(level, e0, e1, e2, e3, e4, e5, e6, e7)
     base = image_of(OFFSETS, g, B).to(tl.int64) * N
+    paid = base + network * (B.to(tl.int64) * N)
     slot = tl.arange(0, K)
     # the places to fill hold keys above all real ones, those beyond TOPK one below them
     best = tl.where(slot < TOPK, NEVER - 1 - slot.to(tl.int64), -1)
@@ -217,15 +238,15 @@ def list_kernel(
         mine = tl.load(ROW + base + index, mask=index < end, other=-1) == g
         if tl.max(mine.to(tl.int32), 0) > 0:
             had = 1
-            cost = tl.load(COST + base + index, mask=mine, other=float("inf"))
+            cost = tl.load(COST + paid + index, mask=mine, other=float("inf"))
             real = cost < float("inf")
             count += tl.sum(real.to(tl.int32), 0)
             if SPREAD:
                 total += tl.sum(tl.where(real, cost, 0.0).to(tl.float64), 0)
             best, worst = keep_least(best, worst, slot < TOPK, cost_key(cost, index))
-    group = g * tl.num_programs(1) + level
+    group = (network * tl.num_programs(0) + g) * tl.num_programs(1) + level
     tl.store(COUNT + group, count)
-    if had > 0:
+    if (had > 0) & (network == 0):
         tl.store(REASON + g, REJECTED)
     smaller = (best[None, :] < best[:, None]) & (slot < TOPK)[None, :]
     rank = tl.sum(smaller.to(tl.int32), 1)
@@ -234,7 +255,7 @@ def list_kernel(
     out = group.to(tl.int64) * TOPK + rank
     tl.store(PRIOR + out, tl.where(held, prior, -1).to(tl.int64), mask=slot < TOPK)
     tl.store(PAID + out, tl.where(held, best_value(best), float("inf")), mask=slot < TOPK)
-    tl.store(IOU + out, tl.load(OVERLAP + base + prior, mask=held, other=0.0), mask=slot < TOPK)
+    tl.store(IOU + out, tl.load(OVERLAP + paid + prior, mask=held, other=0.0), mask=slot < TOPK)
     mean, squares = tl.zeros([], tl.float64), tl.zeros([], tl.float64)
     if SPREAD:
         if count > 0:
@@ -242,12 +263,48 @@ def list_kernel(
             for start in range(0, end - begin, BLOCK):
                 index = begin + start + tl.arange(0, BLOCK)
                 mine = tl.load(ROW + base + index, mask=index < end, other=-1) == g
-                cost = tl.load(COST + base + index, mask=mine, other=float("inf"))
+                cost = tl.load(COST + paid + index, mask=mine, other=float("inf"))
                 off = tl.where(cost < float("inf"), cost.to(tl.float64) - mean, 0.0)
                 squares += tl.sum(off * off, 0)
             squares = squares / tl.maximum(count - 1, 1).to(tl.float64)
     tl.store(MEAN + group, mean)
     tl.store(VARIANCE + group, squares)
+
+
+def networks_of(scores: Tensor, boxes: Tensor, others: tuple[Tensor, Tensor] | None = None) -> tuple[Any, ...]:
+    """The arguments of `cost_kernel` about one network's predictions, or two networks'."""
+    second = (None, 0, 0, 0) * 2
+    if others is not None:
+        second = (others[0], *others[0].stride(), others[1], *others[1].stride())
+    return scores, *scores.stride(), boxes, *boxes.stride(), *second, scores.shape[2]
+
+
+def cost_of(scores_are: str, alpha: float, gamma: float, generalized: bool, iou_weight: float) -> dict[str, Any]:
+    """How `cost_kernel` computes a cost."""
+    terms = {"ALPHA": alpha, "GAMMA": gamma, "LOGITS": scores_are == "sigmoid_logits", "WEIGHT": iou_weight}
+    return {**terms, "GENERALIZED": generalized, "BLOCK": COST_BLOCK, "CLASSES": CLASSES}
+
+
+def ends_of(level_sizes: list[int]) -> list[int]:
+    """Where the levels end, as the kernels have them."""
+    return [sum(level_sizes[: level + 1]) for level in range(LEVELS)]
+
+
+def lists(
+    row: Tensor, cost: Tensor, overlap: Tensor, reason: Tensor, offsets: Tensor, level_sizes: list[int],
+    networks: tuple[int, ...], topk: int, spread: bool,
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """Prior, cost and iou `[*networks, G, L, K]`, and count, mean and variance `[*networks, G, L]`, in one launch."""
+    rows, levels, (images, n) = reason.shape[0], len(level_sizes), row.shape
+    prior = offsets.new_empty(*networks, rows, levels, topk)
+    paid = cost.new_empty(*networks, rows, levels, topk)
+    iou, count = torch.empty_like(paid), offsets.new_empty(*networks, rows, levels)
+    mean = torch.empty_like(count, dtype=torch.float64)
+    made = (prior, paid, iou, count, mean, torch.empty_like(mean))
+    given, grid = (row, cost, overlap, offsets, n, images, *ends_of(level_sizes)), (rows, levels, *networks)
+    rules = {"TOPK": topk, "K": power_of_two(topk), "SPREAD": spread, "NETWORKS": prod(networks), "BLOCK": SCAN}
+    launch(list_kernel, grid, cost, *given, *made, reason, warps=4, **rules)
+    return made
 
 
 def candidates(
@@ -269,14 +326,10 @@ def candidates(
     zero_rescues: bool,
     claims_take: bool,
     shared: bool,
-    scores_are: str,
-    alpha: float,
-    gamma: float,
-    generalized: bool,
-    iou_weight: float,
+    *cost_rules: Any,
 ) -> tuple[Tensor, ...]:
     """See `labelassign.ops.candidates`."""
-    rows, n, images, levels = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1, len(level_sizes)
+    rows, n, images = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1
     objects = arranged(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes)
     # the best overlap of every row, and whether an image has any prior: what the first launch adds up
     sums = gt_labels.new_zeros(rows + images)
@@ -288,19 +341,9 @@ def candidates(
     launch(
         best_kernel, (blocks(n, BLOCK), images), scores, *objects, cost, row, best, reached, refused, warps=1, **first
     )
-    network = (scores, *scores.stride(), scores.shape[2], boxes, *boxes.stride())
-    terms = {"ALPHA": alpha, "GAMMA": gamma, "LOGITS": scores_are == "sigmoid_logits", "WEIGHT": iou_weight}
-    rules |= {"POS_IOU": pos_iou, "RESCUE": rescue, "TAKE": claims_take, "GENERALIZED": generalized, **terms}
-    made = (best, reached, row, cost, overlap, reason, refused)
-    rules |= {"BLOCK": COST_BLOCK, "CLASSES": CLASSES}
+    rules |= {"POS_IOU": pos_iou, "RESCUE": rescue, "TAKE": claims_take, **cost_of(*cost_rules)}
+    network, made = networks_of(scores, boxes), (best, reached, cost, row, None, None, overlap, reason, refused)
     launch(cost_kernel, (blocks(n, COST_BLOCK), images), scores, *objects, *network, *made, warps=4, **rules)
-    prior = gt_labels.new_empty(rows, levels, topk)
-    paid = gt_boxes.new_empty(rows, levels, topk)
-    iou, none = torch.empty_like(paid), gt_boxes.new_empty(rows, levels, 0)
-    count, mean = gt_labels.new_empty(rows, levels), gt_boxes.new_empty(rows, levels, dtype=torch.float64)
-    variance, last = torch.empty_like(mean), {"TOPK": topk, "K": power_of_two(topk), "SPREAD": spread}
-    ends = [sum(level_sizes[: level + 1]) for level in range(LEVELS)]
-    answer = (prior, paid, iou, count, mean, variance, reason)
-    given = (row, cost, overlap, objects[4], n, images, *ends)
-    launch(list_kernel, (rows, levels), scores, *given, *answer, warps=4, BLOCK=SCAN, **last)
-    return prior, paid, iou, none, count, mean, variance, reason, refused
+    found = lists(row, cost, overlap, reason, objects[4], level_sizes, (), topk, spread)
+    none = gt_boxes.new_empty(rows, len(level_sizes), 0)
+    return *found[:3], none, *found[3:], reason, refused

@@ -134,6 +134,16 @@ def settled(
     return state, steps, close
 
 
+@triton.jit
+def ordered(cost, place):
+    """Keys in the order of costs, then of places, and which costs are samples."""
+    cost = cost + 0.0  # one zero, not two
+    inside = tl.abs(cost) < float("inf")
+    bits = cost.to(tl.int32, bitcast=True)
+    bits = tl.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
+    return tl.where(inside, (bits.to(tl.int64) << 32) | place.to(tl.int64), NEVER), inside
+
+
 @triton.jit(do_not_specialize=["columns", "max_steps"])
 def settle_kernel(
     COSTS, STATE, STEPS, CONVERGED, columns, max_steps,
@@ -144,11 +154,8 @@ def settle_kernel(
     """One row."""
     row, k = tl.program_id(0), tl.arange(0, K)
     place = row.to(tl.int64) * columns + k
-    cost = tl.load(COSTS + place, mask=k < columns, other=float("inf")) + 0.0  # one zero, not two
-    inside = tl.abs(cost) < float("inf")
-    bits = cost.to(tl.int32, bitcast=True)
-    bits = tl.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-    key = tl.where(inside, (bits.to(tl.int64) << 32) | k.to(tl.int64), NEVER)
+    cost = tl.load(COSTS + place, mask=k < columns, other=float("inf"))
+    key, inside = ordered(cost, k)
     state, steps, close = settled(
         key, cost, inside, max_steps, TOL, REG, NORMALIZE, DATA_VARIANCE,
         SCHEME, SINGLE_STAYS, ALL_IF_EMPTY, INTERLEAVED, K,

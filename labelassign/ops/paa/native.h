@@ -8,6 +8,22 @@
 namespace LA_SET {
 namespace {
 
+// From lists to the answer, in which all priors are nobody's yet.
+LA_INLINE int32_t finish(const SettleArguments& decide, const ResolveArguments& award, const Completion& done,
+                         int threads, Memory& memory) {
+  const int32_t code = settle(decide, threads, memory);
+  if (code != kDone) return code;
+  const Objects& o = done.rest.objects;
+  spread(workers(threads, 2.0 * (double)(award.rows * award.width)), o.images, [&](int64_t image, int) {
+    const int64_t from = begin_of(o, image), to = end_of(o, image);
+    resolve_image(award, image, from, to);
+    for (int64_t k = from * award.width; k < to * award.width; k++)
+      if (award.prior[k] >= 0) done.award(image * award.priors + award.prior[k]);
+  });
+  done.rows();
+  return kDone;
+}
+
 int32_t paa(const PaaArguments& a, int threads, Memory& memory) {
   const Objects& o = a.objects;
   const Answer& out = a.answer;
@@ -27,17 +43,8 @@ int32_t paa(const PaaArguments& a, int threads, Memory& memory) {
   const SettleArguments decide = {o.rows, width, cost, a.fit, a.separation, state, a.steps, a.converged};
   const ResolveArguments award = {o.rows, width, o.images, a.priors.count, prior, state, cost, reason, o.offsets,
                                   out.index, out.quality, out.reason};
-  int32_t code = candidates(propose, threads, memory, &done);
-  if (code == kDone) code = settle(decide, threads, memory);
-  if (code != kDone) return code;
-  spread(workers(threads, 2.0 * (double)choices), o.images, [&](int64_t image, int) {
-    const int64_t from = begin_of(o, image), to = end_of(o, image);
-    resolve_image(award, image, from, to);
-    for (int64_t k = from * width; k < to * width; k++)
-      if (prior[k] >= 0) done.award(image * a.priors.count + prior[k]);
-  });
-  done.rows();
-  return kDone;
+  const int32_t code = candidates(propose, threads, memory, &done);
+  return code == kDone ? finish(decide, award, done, threads, memory) : code;
 }
 
 }  // namespace

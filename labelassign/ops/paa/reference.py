@@ -28,12 +28,20 @@ def paa(
 ) -> tuple[Tensor, ...]:
     """See `labelassign.ops.paa`."""
     chosen_by, settled_by, ignore_iof = options[:10], options[10:-1], options[-1]
-    objects = (gt_boxes, gt_labels, offsets, ignore, classes)
-    where = (prior_boxes, valid, *objects, scores, boxes, level_sizes)
+    where = (prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes)
     # neither largest overlaps nor moments: only others ask for them
-    prior, cost, *_, reason, refused = candidates(*where, topk, 0, False, *chosen_by)
+    prior, cost, *_, reason, refused = candidates(*where, scores, boxes, level_sizes, topk, 0, False, *chosen_by)
+    *answer, steps, converged = finish(prior, cost, reason, where, settled_by, ignore_iof)
+    return *answer, refused, steps, converged
+
+
+def finish(
+    prior: Tensor, cost: Tensor, reason: Tensor, where: tuple[Any, ...], settled_by: tuple[Any, ...], ignore_iof: float
+) -> tuple[Tensor, ...]:
+    """The answer from lists `[G, L, K]`, and of each row's mixture steps and converged; `where`: priors, objects."""
+    prior_boxes, valid, *objects = where
     state, steps, converged = settle(cost.flatten(1), *settled_by)
-    given = (prior.flatten(1), state, cost.flatten(1), reason, offsets, prior_boxes.shape[-2])
+    given = (prior.flatten(1), state, cost.flatten(1), reason, objects[2], prior_boxes.shape[-2])
     index, quality, reason = resolve(*given)
-    index, *weights, reason = complete(index, reason, None, prior_boxes, valid, *objects, ignore_iof)
-    return index, quality, *weights, reason, refused, steps, converged
+    index, *weights, reason = complete(index, reason, None, prior_boxes, valid, *objects, ignore_iof=ignore_iof)
+    return index, quality, *weights, reason, steps, converged

@@ -19,17 +19,18 @@ import triton.language as tl
 from torch import Tensor
 
 from labelassign.ops.accelerator import blocks, launch, power_of_two
-from labelassign.ops.candidates.limits import LEVELS
 from labelassign.ops.candidates.triton import (
-    CLASSES,
     COST_BLOCK,
     NEVER,
     REJECTED,
     chance,
     cost_kernel,
     cost_key,
+    cost_of,
     end_of,
+    ends_of,
     keep_least,
+    networks_of,
 )
 from labelassign.ops.complete.triton import FINE, barred, finish, hide
 from labelassign.ops.match.triton import (
@@ -55,14 +56,14 @@ AWARDING = {"warps": 8, "SCAN": 1024}
 @triton.jit
 def best_of_row(
     row, image, PRIORS, VALID, BOXES, LABELS, IGNORE, classes, N, real, stride,
-    HAS_VALID: tl.constexpr, SCAN: tl.constexpr,
+    HAS_VALID: tl.constexpr, EVERY: tl.constexpr, SCAN: tl.constexpr,
 ):  # fmt: skip
-    """The best overlap of a row with a prior of its image; -1 if there is none, or if it may own none."""
+    """The best overlap of a row with a prior of its image; -1 without any, or if it may own none (not EVERY)."""
     x1, y1, x2, y2 = load_box(BOXES + row * 4, 1, True)
     able = usable(row, x1, y1, x2, y2, LABELS, IGNORE, real, classes)
     gx1, gy1, gx2, gy2 = tame(x1, y1, x2, y2)
     best = tl.full([SCAN], -1.0, tl.float32)
-    for start in range(0, tl.where(able > 0, N, 0), SCAN):
+    for start in range(0, N if EVERY else tl.where(able > 0, N, 0), SCAN):
         index = start + tl.arange(0, SCAN)
         live, px1, py1, px2, py2, _, _, _, _ = load_priors(PRIORS, VALID, image, index, N, stride, HAS_VALID)
         overlap = iou(gx1, gy1, gx2, gy2, px1, py1, px2, py2)
@@ -70,24 +71,43 @@ def best_of_row(
     return tl.max(best, 0)
 
 
+@triton.jit
+def write(
+    owner, quality, image, index, there, PRIORS, VALID, BOXES, LABELS, IGNORE, N, begin, end, real,
+    stride, INDEX, QUALITY, SOFT, CLS_WEIGHT, LOC_WEIGHT,
+    SHARE: tl.constexpr, HAS_VALID: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The answer of some priors of an image, of which nobody's may lie in its ignored regions."""
+    place = image.to(tl.int64) * N + index
+    if SHARE >= 0.0:
+        x1, y1, x2, y2 = load_box(PRIORS + image.to(tl.int64) * stride + index * 4, 1, there)
+        owner = hide(owner, x1, y1, x2, y2, begin, end, real, BOXES, LABELS, IGNORE, SHARE, BLOCK)
+    finish(owner, place, there, None, VALID, INDEX, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID)
+    tl.store(QUALITY + place, quality, mask=there)
+
+
 @triton.jit(do_not_specialize=["classes", "N", "G", "B", "stride", "spans"])
 def meet_kernel(
     PRIORS, VALID, BOXES, LABELS, OFFSETS, IGNORE, classes, N, G, B, stride,
     spans, COST, ROW, BEST, REASON, REFUSED, INDEX, QUALITY, SOFT, CLS_WEIGHT, LOC_WEIGHT,
-    POS_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, SHARE: tl.constexpr,
+    POS_IOU: tl.constexpr, RESCUE: tl.constexpr, ZERO: tl.constexpr, SHARE: tl.constexpr, NETWORKS: tl.constexpr,
     HAS_VALID: tl.constexpr, BLOCK: tl.constexpr, SCAN: tl.constexpr,
 ):  # fmt: skip
-    """The best overlap of a row; or of each of a block of priors with its row, and its answer if no row gets it."""
+    """The best overlap of a row; or of each of a block of priors with its row, and its answer if no row gets it.
+
+    Without INDEX nothing is answered yet, and the reason of a row that may own nothing is told, too.
+    """
     number = tl.program_id(0)
     real = tl.load(OFFSETS + B)
     if number < G:
         image = image_of(OFFSETS, number, B)
         found = best_of_row(
-            number, image, PRIORS, VALID, BOXES, LABELS, IGNORE, classes, N, real, stride, HAS_VALID, SCAN
-        )
+            number, image, PRIORS, VALID, BOXES, LABELS, IGNORE, classes, N, real, stride,
+            HAS_VALID, INDEX is None, SCAN,
+        )  # fmt: skip
         highest = tl.maximum(found, 0.0)
         tl.store(BEST + number, packed(highest))
-        tl.store(REASON + number, chance(highest, found >= 0.0, POS_IOU, RESCUE, ZERO).to(tl.int8))
+        tl.store(REASON + number, chance(highest, found >= 0.0, POS_IOU, RESCUE, ZERO))
     else:
         image, block = (number - G) // spans, (number - G) % spans
         index = block * BLOCK + tl.arange(0, BLOCK)
@@ -100,14 +120,15 @@ def meet_kernel(
         place = image.to(tl.int64) * N + index
         tl.store(COST + place, best, mask=index < N)
         tl.store(ROW + place, row, mask=index < N)
-        nobody = tl.full([BLOCK], -1, tl.int64)
-        if SHARE >= 0.0:
-            sx1, sy1, sx2, sy2 = load_box(PRIORS + image.to(tl.int64) * stride + index * 4, 1, index < N)
-            nobody = hide(nobody, sx1, sy1, sx2, sy2, begin, end, real, BOXES, LABELS, IGNORE, SHARE, BLOCK)
-        finish(nobody, place, index < N, None, VALID, INDEX, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID)
-        tl.store(QUALITY + place, tl.zeros([BLOCK], tl.float32), mask=index < N)
+        if INDEX is not None:
+            nobody, nothing = tl.full([BLOCK], -1, tl.int64), tl.zeros([BLOCK], tl.float32)
+            write(
+                nobody, nothing, image, index, index < N, PRIORS, VALID, BOXES, LABELS, IGNORE, N, begin, end, real,
+                stride, INDEX, QUALITY, SOFT, CLS_WEIGHT, LOC_WEIGHT, SHARE, HAS_VALID, BLOCK,
+            )  # fmt: skip
         if block == 0:
-            tl.store(REFUSED + image, 0)
+            for network in tl.static_range(NETWORKS):  # pyright: ignore[reportGeneralTypeIssues]
+                tl.store(REFUSED + network * B + image, 0)
 
 
 @triton.jit
@@ -130,6 +151,18 @@ def cheapest(
                 cost = tl.load(COST + base + index, mask=mine, other=float("inf"))
                 best, worst = keep_least(best, worst, open, cost_key(cost, index))
     return best, had
+
+
+@triton.jit
+def conclude(
+    row, reason, had, state, steps, close, BOXES, LABELS, IGNORE, real, classes, REASON, STEPS, CONVERGED,
+):  # fmt: skip
+    """What is told of a row in the end."""
+    reason = tl.where(had > 0, REJECTED, reason)
+    reason = tl.where(tl.max(state, 0) > 0, FINE, reason)
+    tl.store(REASON + row, barred(row, reason, BOXES, LABELS, IGNORE, real, classes).to(tl.int8))
+    tl.store(STEPS + row, steps)
+    tl.store(CONVERGED + row, close)
 
 
 @triton.jit(do_not_specialize=[
@@ -161,11 +194,10 @@ def award_kernel(
     tl.store(QUALITY + place, tl.exp(-cost.to(tl.float64)).to(tl.float32), mask=kept)
     tl.store(SOFT + place, tl.full([CHOICES], 1.0, tl.float32), mask=kept)
     tl.store(LOC_WEIGHT + place, tl.full([CHOICES], 1.0, tl.float32), mask=kept)
-    reason = tl.where(had > 0, REJECTED, tl.load(REASON + row).to(tl.int32))
-    reason = tl.where(tl.max(state, 0) > 0, FINE, reason)
-    tl.store(REASON + row, barred(row, reason, BOXES, LABELS, IGNORE, real, classes).to(tl.int8))
-    tl.store(STEPS + row, steps)
-    tl.store(CONVERGED + row, close)
+    reason = tl.load(REASON + row).to(tl.int32)
+    conclude(
+        row, reason, had, state, steps, close, BOXES, LABELS, IGNORE, real, classes, REASON, STEPS, CONVERGED
+    )  # fmt: skip
 
 
 def paa(
@@ -185,16 +217,10 @@ def paa(
     zero_rescues: bool,
     claims_take: bool,
     shared: bool,
-    scores_are: str,
-    alpha: float,
-    gamma: float,
-    generalized: bool,
-    iou_weight: float,
-    tol: float,
-    max_steps: int,
-    *rules: Any,
+    *rest: Any,
 ) -> tuple[Tensor, ...]:
     """See `labelassign.ops.paa`."""
+    cost_rules, (tol, max_steps, *rules), share = rest[:5], rest[5:-1], rest[-1]
     rows, n, images = gt_boxes.shape[0], prior_boxes.shape[-2], offsets.shape[0] - 1
     where = arranged(prior_boxes, valid, gt_boxes, gt_labels, offsets, ignore, classes)
     cost, row = gt_boxes.new_empty(images, n), gt_labels.new_empty(images, n, dtype=torch.int32)
@@ -207,17 +233,14 @@ def paa(
     spans, chosen = blocks(n, MEETING["BLOCK"]), {"POS_IOU": pos_iou, "RESCUE": rescue, "ZERO": zero_rescues}
     chosen["HAS_VALID"] = valid is not None
     made, grid = (cost, row, best, reason, refused, *answer), (rows + images * spans,)
-    launch(meet_kernel, grid, scores, *where, spans, *made, SHARE=rules[-1], **chosen, **MEETING)
+    launch(meet_kernel, grid, scores, *where, spans, *made, SHARE=share, NETWORKS=1, **chosen, **MEETING)
     # then who may choose each prior, at what cost
-    network = (scores, *scores.stride(), scores.shape[2], boxes, *boxes.stride())
-    terms = {"ALPHA": alpha, "GAMMA": gamma, "LOGITS": scores_are == "sigmoid_logits", "WEIGHT": iou_weight}
-    chosen |= {"TAKE": claims_take, "GENERALIZED": generalized, **terms, "BLOCK": COST_BLOCK, "CLASSES": CLASSES}
-    made = (best, None, row, cost, None, None, refused)
+    network, made = networks_of(scores, boxes), (best, None, cost, row, None, None, None, None, refused)
+    chosen |= {"TAKE": claims_take, **cost_of(*cost_rules)}
     launch(cost_kernel, (blocks(n, COST_BLOCK), images), scores, *where, *network, *made, warps=4, **chosen)
     # then what each row gets
-    ends = [sum(level_sizes[: level + 1]) for level in range(LEVELS)]
-    given = (*where[2:8], images, len(level_sizes), *ends, max_steps, row, cost)
-    lists = {"TOPK": topk, "CHOICES": power_of_two(len(level_sizes) * topk, 32), **rules_of(tol, *rules[:-1])}
+    given = (*where[2:8], images, len(level_sizes), *ends_of(level_sizes), max_steps, row, cost)
+    lists = {"TOPK": topk, "CHOICES": power_of_two(len(level_sizes) * topk, 32), **rules_of(tol, *rules)}
     extra = (reason, steps, converged.view(torch.int8))
     launch(award_kernel, (rows,), scores, *given, *answer, *extra, **lists, **AWARDING)
     return *answer, reason, refused, steps, converged

@@ -20,6 +20,7 @@ from tests.kernels.ptx.program import low_bits, place, registers
 
 ATOMICS = {"add": np.add, "min": np.minimum, "max": np.maximum}
 REDUCE = {"add": np.add, "min": np.fmin, "max": np.fmax}
+PARAMETERS = 2**62  # where they would lie, one after another: far from all memory
 
 
 def decode(each, program):
@@ -163,17 +164,20 @@ def _mov(parts, operands, dtype, program):
             m.write(to, np.bitwise_or.reduce(pieces), mask)
 
         return join
+    if given in program.parameters:
+        address = np.uint64(PARAMETERS + program.parameters.index(given))
+        return lambda m, mask: m.write(to, np.full(m.lanes, address), mask)
     return lambda m, mask: m.write(to, np.array(m.read(given, dtype)), mask)
 
 
 def _shfl(parts, operands, dtype, program):
-    if parts[2] != "bfly":
+    if parts[2] not in ("bfly", "idx") or operands[3] != "31":
         raise MachineError(f"unknown instruction: {'.'.join(parts)}")
     to, given, by = operands[0].split("|")[0], operands[1], operands[2]
 
     def run(m, mask):
-        lane = np.arange(m.lanes)
-        source = lane ^ m.read(by, np.uint32).astype(np.int64)
+        lane, number = np.arange(m.lanes), m.read(by, np.uint32).astype(np.int64)
+        source = lane ^ number if parts[2] == "bfly" else lane & ~31 | number & 31
         if not mask[source[mask]].all():
             raise MachineError("a shuffle reads from a thread that does not take part")
         m.write(to, m.read(given, dtype)[source], mask)
@@ -217,7 +221,7 @@ def _ld(parts, operands, dtype, program):
     names, (base, offset), width = registers(operands[0]), place(operands[1]), np.dtype(dtype).itemsize
     parts = [part.split("::")[0] for part in parts]
     if parts[1] == "param":
-        return lambda m, mask: m.write(names[0], np.full(m.lanes, low_bits(m.values[base], dtype)), mask)
+        return lambda m, mask: m.write(names[0], _parameter(m, base, dtype, mask), mask)
     if parts[1] not in ("global", "shared") or not set(parts[2:]) <= {"v2", "v4", *TYPES}:
         raise MachineError(f"unknown load: {'.'.join(parts)}")
 
@@ -232,6 +236,17 @@ def _ld(parts, operands, dtype, program):
             m.write(name, found.view(dtype), mask)
 
     return run
+
+
+def _parameter(m, base, dtype, mask):
+    """A parameter by its name, or by the address that a register holds."""
+    if base[0] != "%":
+        return np.full(m.lanes, low_bits(m.values[base], dtype))
+    every = np.array([low_bits(value, dtype) for value in m.values.values()])
+    number = m.read(base, np.uint64).astype(np.int64) - PARAMETERS
+    if ((number < 0) | (number >= len(every)))[mask].any():
+        raise MachineError("no parameter lies at this address")
+    return every[number.clip(0, len(every) - 1)]
 
 
 def _st(parts, operands, dtype, program):

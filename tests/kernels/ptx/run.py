@@ -15,7 +15,7 @@ _ROUGH = re.compile(r"\.approx\b|\.full\b|^(?:@!?%\w+\s+)?(?:ex2|lg2|sin|cos|tan
 _FUSED = re.compile(r"\b(?:fma|mad)\.[\w.]*f(?:32|16)|\b(?:fma|mad)\.[\w.]*bf16")
 # inside exp and log of float64, where steps of Newton's method follow
 _REFINED = re.compile(r"\brcp\.approx\.ftz\.f64\b")
-_HAVE_LOGARITHMS = {"cost_kernel", "settle_kernel", "owner_kernel", "award_kernel"}
+_HAVE_LOGARITHMS = {"cost_kernel", "settle_kernel", "owner_kernel", "award_kernel", "grant_kernel"}
 _TEXTS: dict[str, tuple[str, int]] = {}
 
 

@@ -55,6 +55,10 @@ CHOSEN = (
     "paa, regions",
     "paa, ties",
     "paa, b",
+    "rivals, mmdet",
+    "rivals, regions",
+    "award",
+    "award, regions",
 )
 
 
