@@ -27,15 +27,27 @@ def tensor(who: str, name: str, value: object, shape: tuple[int | str, ...], kin
 
     `kind` is "float32", "floating", "int64" or "bool".
     """
-    label = f"`{name}` [{', '.join(map(str, shape))}] ({kind})"
     if not isinstance(value, Tensor):
-        fail(who, label + " as a torch.Tensor", describe(value), "Use a `from_*` constructor for arrays.", TypeError)
+        label = _label(name, shape, kind) + " as a torch.Tensor"
+        fail(who, label, describe(value), "Use a `from_*` constructor for arrays.", TypeError)
     sizes = zip(value.shape, shape, strict=False)
     if value.dim() != len(shape) or any(isinstance(want, int) and have != want for have, want in sizes):
-        fail(who, label, describe(value), "Reshape it, or use a `from_*` constructor.")
+        fail(who, _label(name, shape, kind), describe(value), "Reshape it, or use a `from_*` constructor.")
     fits = value.is_floating_point() if kind == "floating" else value.dtype == getattr(torch, kind)
     if not fits:
-        fail(who, label, describe(value), f"Convert it to {kind}, or use a `from_*` constructor.", TypeError)
+        fix = f"Convert it to {kind}, or use a `from_*` constructor."
+        fail(who, _label(name, shape, kind), describe(value), fix, TypeError)
+
+
+def _label(name: str, shape: tuple[int | str, ...], kind: str) -> str:
+    """The field as messages call it; only then: sizes that torch.compile leaves open have no text."""
+    return f"`{name}` [{', '.join(map(str, shape))}] ({kind})"
+
+
+def boxes(who: str, name: str, value: object, lead: tuple[int | str, ...], kind: str) -> None:
+    """Check boxes of shape `lead` + [4] (xyxy), or + [5] (rotated: centre, sides, angle)."""
+    rotated = isinstance(value, Tensor) and value.dim() == len(lead) + 1 and value.shape[-1] == 5
+    tensor(who, name, value, (*lead, 5 if rotated else 4), kind)
 
 
 def same_device(who: str, named: Iterable[tuple[str, Tensor | None]]) -> None:

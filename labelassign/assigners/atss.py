@@ -64,6 +64,11 @@ class ATSS(Assigner):
         """The authors' code: `topk` times the anchors per cell; a single candidate gets nothing."""
         return cls(topk, times_per_cell=True, keep_single=False, ignore_iof=None)
 
+    @property
+    def takes_rotated(self) -> bool:
+        """Objects may be rotated boxes."""
+        return True
+
     def _assign(
         self,
         priors: Priors,

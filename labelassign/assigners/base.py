@@ -26,6 +26,7 @@ class Assigner(ABC):
         ignore_iof: background with at least this share of its own area in an ignored region becomes IGNORE; None
             leaves it background.
         needs: which of "predictions", "teacher" and "step" a call must bring.
+        takes_rotated: whether boxes may be rotated ones.
 
     Example:
         >>> class Nearest(la.Assigner):
@@ -42,6 +43,11 @@ class Assigner(ABC):
     def needs(self) -> frozenset[str]:
         """What a call must bring beside priors and ground truth."""
         return frozenset()
+
+    @property
+    def takes_rotated(self) -> bool:
+        """Whether objects, and what is predicted, may be rotated boxes (`[G, 5]`)."""
+        return False
 
     @final
     def __call__(
@@ -66,6 +72,7 @@ class Assigner(ABC):
             ValueError, TypeError: input that does not fit, naming what was expected, what came and what to do.
         """
         inputs.check(type(self).__name__, self.needs, priors, gt, predictions, teacher, step)
+        inputs.check_kinds(type(self).__name__, self.takes_rotated, priors, gt, predictions, teacher)
         with torch.no_grad(), torch.autocast(gt.boxes.device.type, enabled=False):
             rows = gt.num_rows
             # a batch without any object runs like any other, on one row of padding

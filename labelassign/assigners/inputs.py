@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labelassign import checks
+from labelassign.geometry import is_rotated
 from labelassign.structures import GroundTruth, Predictions, Priors
 from labelassign.structures.rows import refuse_bad_rows, surely_well_formed
 
@@ -41,6 +42,30 @@ def check(
         if not surely_well_formed(gt.boxes, gt.labels, classes):
             bad = gt.in_use & ~gt.ignore & ~gt.well_formed(classes)
             refuse_bad_rows(who, gt.boxes, gt.labels, gt.offsets, bad, classes)
+
+
+def check_kinds(
+    who: str,
+    takes_rotated: bool,
+    priors: Priors,
+    gt: GroundTruth,
+    predictions: Predictions | None,
+    teacher: Predictions | None,
+) -> None:
+    """Raise for rotated boxes where the assigner takes none, and for upright boxes beside rotated ones."""
+    given = {"priors": priors, "gt": gt, "predictions": predictions, "teacher": teacher}
+    found = {name: is_rotated(record.boxes) for name, record in given.items() if record is not None}
+    names = {name: "rotated (xywhr)" if turned else "upright (xyxy)" for name, turned in found.items()}
+    if any(found.values()) and not takes_rotated:
+        fix = "MaxIoU, ATSS and TaskAligned take rotated ones, and LAD and CoLAD over TaskAligned."
+        checks.fail(who, "upright boxes (xyxy)", names, fix)
+    if gt.num_rows == 0:  # nothing: of either kind
+        del found["gt"]
+    if not found.get("priors"):  # upright priors stand for themselves at angle 0
+        found.pop("priors", None)
+    fix = "Give upright boxes as centre, sides and angle 0; only priors may stay upright beside rotated objects."
+    if len(set(found.values())) > 1:
+        checks.fail(who, "boxes of one kind", names, fix)
 
 
 def _batch(who: str, priors: Priors, gt: GroundTruth) -> None:

@@ -115,6 +115,11 @@ class MaxIoU(Assigner):
         """As mmdet's RetinaNet: 0.5 / 0.4, claims from IoU 0 (an object off all priors claims them), later row wins."""
         return cls(0.5, 0.4, "force_gt", 0.0, True, True, True, None)
 
+    @property
+    def takes_rotated(self) -> bool:
+        """Objects may be rotated boxes."""
+        return True
+
     def _assign(
         self,
         priors: Priors,

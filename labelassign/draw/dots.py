@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.draw import style
-from labelassign.geometry import centres
+from labelassign.geometry import as_rotated, centres
+from labelassign.geometry.rotated import extents
 from labelassign.structures import Assignment, GroundTruth, Priors, Reason
 
 if TYPE_CHECKING:
@@ -68,8 +70,10 @@ def assignment(
     boxes, reasons = gt.boxes[start:stop].cpu(), [Reason(int(r)) for r in assignment.reason[start:stop]]
     colour = style.colours(centres(boxes))
     served = assignment.per_gt_count[start:stop].cpu() > 0
-    for box, reason, own, has in zip(boxes.tolist(), reasons, colour, served.tolist(), strict=True):
-        _object(axes, box, reason, own, has)
+    around = torch.stack(extents(boxes), 1)
+    parts = (as_rotated(boxes.double()).tolist(), around.tolist(), reasons, colour, served.tolist())
+    for each in zip(*parts, strict=True):
+        _object(axes, *each)
     positives = _dots(axes, priors, assignment.gt_index[image_index].cpu() - start, colour, image_index)
     real = [reason not in (Reason.IGNORED, Reason.PADDING) for reason in reasons]
     counts = f"{positives} positive priors, {int(served.sum())} of {sum(real)} objects served"
@@ -77,17 +81,19 @@ def assignment(
     return figure
 
 
-def _object(axes: Any, box: list[float], reason: Reason, colour: str, served: bool) -> None:
+def _object(axes: Any, box: list[float], around: list[list[float]], reason: Reason, colour: str, served: bool) -> None:
     from matplotlib.patches import Rectangle
 
-    x, y, right, bottom = box
+    x, y, width, height, angle = box
     look: dict[str, Any] = {"edgecolor": colour, "linewidth": 2.0}
     if reason == Reason.IGNORED:
         look = {"edgecolor": "0.8", "linewidth": 1.4, "linestyle": (0, (4, 3))}
     elif not served:
         look = {"edgecolor": style.MISSING, "linewidth": 3.0}
-        _words(axes, x, y, right, WHY[reason])
-    axes.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, **look))
+        (middle, centre), (half, up) = around
+        _words(axes, middle - half, centre - up, middle + half, WHY[reason])
+    corner, look["angle"] = (x - width / 2, y - height / 2), math.degrees(angle)
+    axes.add_patch(Rectangle(corner, width, height, rotation_point="center", fill=False, **look))
 
 
 def _words(axes: Any, x: float, y: float, right: float, words: str) -> None:

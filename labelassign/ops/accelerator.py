@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from labelassign.geometry import is_rotated
+
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 """Triton's own switch, read where it reads it: kernels defined under it run on CPU tensors, slowly, without a GPU."""
 
@@ -68,6 +70,11 @@ def wrong_size(**named: int) -> str | None:
     return None
 
 
+def rotated_boxes(*boxes: Tensor) -> str | None:
+    """The sentence about boxes of five numbers; None if there are none."""
+    return "rotated boxes are read by the reference alone" if any(map(is_rotated, boxes)) else None
+
+
 def refused_objects(
     priors: int, valid: Tensor | None, gt_boxes: Tensor, gt_labels: Tensor, offsets: Tensor, ignore: Tensor
 ) -> str | None:
@@ -80,12 +87,13 @@ def refused_objects(
         "ignore flags": (ignore, torch.bool),
     }
     sizes = {"priors": priors, "ground truths": gt_boxes.shape[0], "images": offsets.shape[0] - 1}
-    return wrong_type(**types) or wrong_size(**sizes)
+    return wrong_type(**types) or wrong_size(**sizes) or rotated_boxes(gt_boxes)
 
 
 def refused_boxes(prior_boxes: Tensor, *objects: Any) -> str | None:
     """The same for a kernel that reads the boxes of the priors."""
-    return wrong_type(priors=(prior_boxes, torch.float32)) or refused_objects(prior_boxes.shape[-2], *objects)
+    why = wrong_type(priors=(prior_boxes, torch.float32)) or rotated_boxes(prior_boxes)
+    return why or refused_objects(prior_boxes.shape[-2], *objects)
 
 
 def lazily(folder: str, name: str) -> Callable[..., Any]:

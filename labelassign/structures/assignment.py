@@ -92,13 +92,13 @@ class Assignment(Record):
         self._same_rows(gt, "targets")
         return _targets.make(self, gt, background, one_hot, coder, priors)
 
-    def overlap(self, boxes: Float[Tensor, "B N 4"], gt: GroundTruth) -> Float[Tensor, "B N"]:
+    def overlap(self, boxes: Float[Tensor, "B N D"], gt: GroundTruth) -> Float[Tensor, "B N"]:
         """IoU of a network's decoded boxes with their assigned objects, 0 where not positive; no gradient.
 
         The boxes are those of the network being trained, so co-trained networks call it once each.
         """
         self._same_rows(gt, "overlap")
-        checks.tensor("Assignment.overlap", "boxes", boxes, (*self.gt_index.shape, 4), "floating")
+        checks.boxes("Assignment.overlap", "boxes", boxes, self.gt_index.shape, "floating")
         return _targets.overlap(self.gt_index, boxes, gt)
 
     def normalizer(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
+from labelassign.geometry import centres
 
 
 def as_floats(value: float | Sequence[float]) -> tuple[float, ...]:
@@ -58,6 +59,5 @@ def inside_image(boxes: Tensor, strides: Tensor, sizes: Tensor) -> Tensor:
 
     The cell is found from the centre, for either offset; the small term absorbs the rounding of x1 + x2.
     """
-    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
-    begin = torch.floor(centre / strides[:, None] + 1e-3) * strides[:, None]
+    begin = torch.floor(centres(boxes) / strides[:, None] + 1e-3) * strides[:, None]
     return (begin < sizes.flip(-1)[:, None, :]).all(-1)

@@ -24,7 +24,8 @@ class GroundTruth(Record):
     of objects, not the worst image.
 
     Attributes:
-        boxes: xyxy in pixels `[G, 4]`, float32.
+        boxes: xyxy in pixels `[G, 4]`, float32; or rotated `[G, 5]`: centre x and y, width, height, and the angle in
+            radians, clockwise as the image is seen. The width of the last axis says which, in all records.
         labels: class `0..C-1` `[G]`, int64.
         offsets: `[B + 1]`, int64, rising from 0.
         ignore: crowd or ignore regions `[G]`: they own no prior; background inside them becomes IGNORE.
@@ -40,7 +41,7 @@ class GroundTruth(Record):
         (2, 1, [0, 1, 1])
     """
 
-    boxes: Float[Tensor, "G 4"]
+    boxes: Float[Tensor, "G 4"] | Float[Tensor, "G 5"]
     labels: Int[Tensor, " G"]
     offsets: Int[Tensor, " B1"]
     ignore: Bool[Tensor, " G"]
@@ -49,7 +50,7 @@ class GroundTruth(Record):
     def __post_init__(self) -> None:
         """Check shapes, dtypes, devices and counts; never values."""
         who = "GroundTruth"
-        checks.tensor(who, "boxes", self.boxes, ("G", 4), "float32")
+        checks.boxes(who, "boxes", self.boxes, ("G",), "float32")
         g = self.boxes.shape[0]
         checks.tensor(who, "labels", self.labels, (g,), "int64")
         checks.tensor(who, "ignore", self.ignore, (g,), "bool")
@@ -80,7 +81,7 @@ class GroundTruth(Record):
         return rows.in_use(self.offsets, self.num_rows)
 
     def well_formed(self, num_classes: int | None = None) -> Bool[Tensor, " G"]:
-        """Rows with finite corners in order and a label in range `[G]`; zero area is allowed."""
+        """Rows with finite boxes, corners in order, and a label in range `[G]`; zero area is allowed."""
         return rows.well_formed(self.boxes, self.labels, num_classes)
 
     def pad_to(self, total: int) -> Self:
@@ -99,11 +100,11 @@ class GroundTruth(Record):
     def from_list(
         cls, images: Sequence[Mapping[str, Any]], *, num_classes: int | None = None, on_bad_box: str = "raise"
     ) -> Self:
-        """From one mapping per image: "boxes" `[n, 4]` xyxy, "labels" `[n]`, optional "iscrowd" or "ignore" `[n]`.
+        """From one mapping per image: "boxes" `[n, 4 or 5]`, "labels" `[n]`, optional "iscrowd" or "ignore" `[n]`.
 
         An optional "image_size" (height, width) goes to `image_sizes` if every image has it. Arrays may come from any
-        DLPack library. `on_bad_box` says what becomes of rows with NaN, x2 < x1, or a label out of range: "raise",
-        "drop" (the rows vanish) or "ignore" (the rows stay and own nothing).
+        DLPack library. `on_bad_box` says what becomes of rows with NaN, x2 < x1 (w < 0) or a label out of range:
+        "raise", "drop" (the rows vanish) or "ignore" (the rows stay and own nothing).
         """
         parts, sizes = reading.read_images(f"{cls.__name__}.from_list", images)
         return cls._checked("from_list", parts, sizes, num_classes, on_bad_box)
@@ -112,7 +113,7 @@ class GroundTruth(Record):
     def from_padded(
         cls, boxes: Any, labels: Any, counts: Any, *, num_classes: int | None = None, on_bad_box: str = "raise"
     ) -> Self:
-        """From padded arrays: boxes `[B, M, 4]`, labels `[B, M]`, and how many rows of each image are real `[B]`.
+        """From padded arrays: boxes `[B, M, 4 or 5]`, labels `[B, M]`, and how many rows of each image are real `[B]`.
 
         `counts` may also be a bool mask `[B, M]` (or `[B, M, 1]`).
         """

@@ -27,7 +27,7 @@ class Predictions(Record):
     NaN or infinite: such a prediction never wins an object.
 
     Attributes:
-        boxes: decoded, xyxy in pixels `[B, N, 4]`.
+        boxes: decoded, xyxy in pixels `[B, N, 4]`, or rotated `[B, N, 5]`, see `GroundTruth`.
         scores: class scores `[B, N, C]`. With "softmax_logits" the last column means "no object".
         scores_are: "sigmoid_logits", "softmax_logits" or "probs" (already in 0..1, one per class).
         objectness: `[B, N]`, in the same form as the scores, or None. Only methods that define a use for it read it.
@@ -42,7 +42,7 @@ class Predictions(Record):
         (80, 'sigmoid_logits')
     """
 
-    boxes: Float[Tensor, "B N 4"]
+    boxes: Float[Tensor, "B N 4"] | Float[Tensor, "B N 5"]
     scores: Float[Tensor, "B N C"]
     scores_are: str = "sigmoid_logits"
     objectness: Float[Tensor, "B N"] | None = None
@@ -51,7 +51,7 @@ class Predictions(Record):
     def __post_init__(self) -> None:
         """Check shapes, dtypes and devices; never values."""
         who = "Predictions"
-        checks.tensor(who, "boxes", self.boxes, ("B", "N", 4), "floating")
+        checks.boxes(who, "boxes", self.boxes, ("B", "N"), "floating")
         b, n = self.boxes.shape[0], self.boxes.shape[1]
         checks.tensor(who, "scores", self.scores, (b, n, "C"), "floating")
         checks.choice(who, "scores_are", self.scores_are, SCORES_ARE)

@@ -24,7 +24,7 @@ class Priors(Record):
 
     Attributes:
         boxes: xyxy in pixels, float32; `[N, 4]` shared by the batch or `[B, N, 4]` (proposals). A point is a box of
-            zero size; queries have zeros here, which nothing reads.
+            zero size; queries have zeros here, which nothing reads. Rotated ones are `[N, 5]`, see `GroundTruth`.
         level_sizes: how many priors each level has, in order; they add up to N.
         strides: pixels per cell of each prior `[N]`, or None where there is no grid.
         per_cell: priors per cell (ratios x scales).
@@ -40,7 +40,7 @@ class Priors(Record):
         ((320, 80), [-16.0, -16.0, 16.0, 16.0])
     """
 
-    boxes: Float[Tensor, "*B N 4"]
+    boxes: Float[Tensor, "*B N 4"] | Float[Tensor, "*B N 5"]
     level_sizes: tuple[int, ...]
     strides: Float[Tensor, " N"] | None = None
     per_cell: int = 1
@@ -50,7 +50,7 @@ class Priors(Record):
     def __post_init__(self) -> None:
         """Check shapes, dtypes, devices and counts; never values."""
         who, lead = "Priors", ("B",) if self.boxes.dim() == 3 else ()
-        checks.tensor(who, "boxes", self.boxes, (*lead, "N", 4), "float32")
+        checks.boxes(who, "boxes", self.boxes, (*lead, "N"), "float32")
         n = self.boxes.shape[-2]
         if sum(self.level_sizes) != n:
             fix = "Give the number of priors of every level, in order."
@@ -69,7 +69,7 @@ class Priors(Record):
 
     @classmethod
     def from_boxes(cls, boxes: Any, *, level_sizes: Sequence[int] | None = None, strides: Any = None) -> Self:
-        """Priors from an array of xyxy boxes `[N, 4]` or `[B, N, 4]`; one level unless `level_sizes` says more."""
+        """Priors from an array of boxes `[N, 4 or 5]` or `[B, N, 4 or 5]`; one level unless `level_sizes` says more."""
         tensor = as_tensor(cls.__name__, "boxes", boxes, torch.float32)
         steps = None if strides is None else as_tensor(cls.__name__, "strides", strides, torch.float32)
         return cls(tensor, (tensor.shape[-2],) if level_sizes is None else tuple(level_sizes), steps)

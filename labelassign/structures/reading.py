@@ -24,30 +24,38 @@ def read_images(who: str, images: Sequence[Mapping[str, Any]]) -> tuple[Parts, T
             fix = "Every image needs boxes and labels; an image without objects has empty ones."
             checks.fail(f"{who}, image {i}", "keys `boxes` and `labels`", f"keys {sorted(image)}", fix)
         box = as_tensor(f"{who}, image {i}", "boxes", image["boxes"], torch.float32)
-        box = box.reshape(0, 4) if box.numel() == 0 else box
         label = as_tensor(f"{who}, image {i}", "labels", image["labels"], torch.int64).reshape(-1)
         crowd = image.get("iscrowd", image.get("ignore"))
         flag = torch.zeros_like(label) if crowd is None else as_tensor(f"{who}, image {i}", "iscrowd", crowd)
-        checks.tensor(f"{who}, image {i}", "boxes", box, ("n", 4), "float32")
-        found = {"boxes": box.shape[0], "labels": label.shape[0], "iscrowd": flag.numel()}
+        if box.numel():
+            checks.boxes(f"{who}, image {i}", "boxes", box, ("n",), "float32")
+        found = {"boxes": box.shape[0] if box.numel() else 0, "labels": label.shape[0], "iscrowd": flag.numel()}
         checks.equal(f"{who}, image {i}", "number of objects", found, "Give one row per object.")
         boxes.append(box)
         labels.append(label.to(box.device))
         ignore.append(flag.reshape(-1).to(box.device, torch.bool))
     if not images:
         checks.fail(who, "at least one image", "an empty list", "An image without objects has empty boxes.")
-    offsets = torch.tensor([0, *(len(b) for b in boxes)]).cumsum(0).to(boxes[0].device)
+    offsets = torch.tensor([0, *(len(b) for b in labels)]).cumsum(0).to(boxes[0].device)
     sized = [image["image_size"] for image in images if "image_size" in image]
     sizes = torch.stack([as_tensor(who, "image_size", s, torch.float32) for s in sized]) if sized else None
-    return (torch.cat(boxes), torch.cat(labels), offsets, torch.cat(ignore)), sizes if len(sized) == len(
-        images
-    ) else None
+    parts = (_joined(who, boxes), torch.cat(labels), offsets, torch.cat(ignore))
+    return parts, sizes if len(sized) == len(images) else None
+
+
+def _joined(who: str, boxes: list[Tensor]) -> Tensor:
+    """The boxes of all images; where there is nothing, any shape will do, and the others say how wide it is."""
+    widths = {f"image {i}": box.shape[1] for i, box in enumerate(boxes) if box.numel()}
+    checks.equal(who, "kind of boxes (4 numbers each, or 5)", widths, "Give upright ones as centre, sides, angle 0.")
+    empty = 5 if any(box.shape[-1:] == (5,) for box in boxes) else 4
+    width = next(iter(widths.values()), empty)
+    return torch.cat([box if box.numel() else box.reshape(0, width) for box in boxes])
 
 
 def read_padded(who: str, boxes: Any, labels: Any, counts: Any) -> Parts:
     """Pack padded arrays; the order of an image's real rows is kept."""
     box = as_tensor(who, "boxes", boxes, torch.float32)
-    checks.tensor(who, "boxes", box, ("B", "M", 4), "float32")
+    checks.boxes(who, "boxes", box, ("B", "M"), "float32")
     batch, most = box.shape[:2]
     label = as_tensor(who, "labels", labels, torch.int64).to(box.device)
     checks.equal(who, "number of labels", {"boxes": batch * most, "labels": label.numel()}, "Give `[B, M]` labels.")

@@ -8,14 +8,23 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
+from labelassign.geometry import is_rotated
 
 Parts: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor]
-"""boxes [G, 4], labels [G], offsets [B + 1], ignore [G]."""
+"""boxes [G, 4] or [G, 5], labels [G], offsets [B + 1], ignore [G]."""
+
+
+def _sides(boxes: Tensor) -> Tensor:
+    """Width and height as given; NaN or infinite where a number of the box is (or where they are beyond float32)."""
+    if is_rotated(boxes):
+        return boxes[:, 2:4] + 0 * (boxes[:, :2] + boxes[:, 4:])
+    return boxes[:, 2:] - boxes[:, :2]
 
 
 def well_formed(boxes: Tensor, labels: Tensor, num_classes: int | None) -> Tensor:
-    """Rows with finite corners in order and a label in range `[G]`; zero area is allowed."""
-    sound = torch.isfinite(boxes).all(-1) & (boxes[:, 2:] >= boxes[:, :2]).all(-1) & (labels >= 0)
+    """Rows with finite boxes, corners in order, and a label in range `[G]`; zero area is allowed."""
+    ordered = boxes[:, 2:4] >= (0 if is_rotated(boxes) else boxes[:, :2])
+    sound = torch.isfinite(boxes).all(-1) & ordered.all(-1) & (labels >= 0)
     return sound if num_classes is None else sound & (labels < num_classes)
 
 
@@ -23,10 +32,10 @@ def surely_well_formed(boxes: Tensor, labels: Tensor, num_classes: int | None) -
     """Whether a quick look finds all rows well formed; False may be wrong (sides beyond float32). Reads values."""
     if not boxes.shape[0]:
         return True
-    short, long = torch.aminmax(boxes[:, 2:] - boxes[:, :2])
+    short, long = torch.aminmax(_sides(boxes))
     low, high = torch.aminmax(labels)
     in_range = int(low) >= 0 and (num_classes is None or int(high) < num_classes)
-    return in_range and float(short) >= 0 and float(long) < float("inf")  # a NaN or an infinite corner shows in a side
+    return in_range and float(short) >= 0 and float(long) < float("inf")  # what is not finite shows in a side
 
 
 def image_of(offsets: Tensor, rows: int) -> Tensor:
@@ -67,7 +76,8 @@ def refuse_bad_rows(
     row = int(bad.nonzero()[0])
     image = int(torch.searchsorted(offsets[1:].contiguous(), torch.tensor(row), right=True))
     classes = "0 or more" if num_classes is None else f"0..{num_classes - 1}"
-    expected = f"finite boxes with x1 <= x2 and y1 <= y2, and labels {classes}"
+    order = "w >= 0 and h >= 0" if is_rotated(boxes) else "x1 <= x2 and y1 <= y2"
+    expected = f"finite boxes with {order}, and labels {classes}"
     got = f"box {boxes[row].tolist()} with label {int(labels[row])} in image {image}, row {row - int(offsets[image])}"
     more = int(bad.sum()) - 1
     fix = 'Mend the annotation, or use on_bad_box="drop" or "ignore" in a `GroundTruth.from_*` constructor.'

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.geometry import paired_iou
+from labelassign.geometry import as_rotated, is_rotated, paired_iou
 from labelassign.replicas import mean_over_ranks
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Targets(NamedTuple):
-    """labels `[B, N]` (or scores `[B, N, C]`), boxes `[B, N, 4]`, cls_weight and loc_weight `[B, N]`.
+    """labels `[B, N]` (or scores `[B, N, C]`), boxes `[B, N, 4 or 5]`, cls_weight and loc_weight `[B, N]`.
 
     Example:
         >>> a.targets(gt, background=80).labels.shape
@@ -57,14 +57,22 @@ def make(a: Assignment, gt: GroundTruth, background: int, one_hot: bool, coder: 
     if coder is not None:
         if priors is None:
             checks.fail(who, "`priors` beside `coder`", "none", "Pass the priors of the call.")
+        if is_rotated(gt.boxes) and not getattr(coder, "rotated", False):
+            fix = "Leave it out and encode the boxes, or give a coder of your own an attribute `rotated = True`."
+            checks.fail(who, "a coder of rotated boxes for rotated objects", f"{type(coder).__name__}, upright", fix)
         # background rows encode their own prior, so that no division by an empty box can make a NaN
-        boxes = coder.encode(priors, torch.where(positive[..., None], boxes, priors.boxes))
+        own = as_rotated(priors.boxes) if is_rotated(gt.boxes) else priors.boxes
+        boxes = coder.encode(priors, torch.where(positive[..., None], boxes, own))
     return Targets(labels, torch.where(positive[..., None], boxes, 0.0), a.cls_weight, a.loc_weight)
 
 
 @torch.no_grad()
 def overlap(gt_index: Tensor, boxes: Tensor, gt: GroundTruth) -> Tensor:
     """See `Assignment.overlap`."""
+    if gt.num_rows and is_rotated(boxes) != is_rotated(gt.boxes):
+        kinds = {name: "rotated" if is_rotated(t) else "upright" for name, t in (("boxes", boxes), ("gt", gt.boxes))}
+        fix = "Give upright boxes as centre, sides and angle 0."
+        checks.fail("Assignment.overlap", "boxes of one kind", kinds, fix)
     iou = paired_iou(boxes, take_rows(gt.boxes, gt_index))
     return torch.where((gt_index >= 0) & torch.isfinite(iou), iou, 0.0)
 

@@ -44,7 +44,8 @@ def nearest(
             far, prior = unpack(key)
             out[part, level, : key.shape[1]] = torch.where(usable[part, None] & torch.isfinite(far), prior, -1)
         begin += size
-    boxes = tame(prior_boxes if begin else prior_boxes.new_zeros(1, 4))  # without priors any box serves to be masked
+    # without priors any box serves to be masked
+    boxes = tame(prior_boxes if begin else prior_boxes.new_zeros(1, prior_boxes.shape[-1]))
     safe = out.clamp(min=0)
     chosen = boxes[safe] if boxes.dim() == 2 else boxes[image_of[:, None, None], safe]
     held, objects = out >= 0, gt_boxes[:, None, None]

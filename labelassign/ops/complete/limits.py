@@ -28,5 +28,6 @@ def _refusal(
     ignore: Tensor,
     *rules: Any,
 ) -> str | None:
-    objects = accelerator.refused_objects(index.shape[1], valid, gt_boxes, gt_labels, offsets, ignore)
+    turned = accelerator.rotated_boxes(seen)
+    objects = turned or accelerator.refused_objects(index.shape[1], valid, gt_boxes, gt_labels, offsets, ignore)
     return objects or accelerator.wrong_type(indices=(index, torch.int64), targets=(cls_target, torch.float32))

@@ -20,7 +20,7 @@ def refusal(*args: Any) -> str | None:
     index, _, target, seen, valid = args[:5]
     if target is not None and target.shape != index.shape:
         return f"the targets are {list(target.shape)}, the index is {list(index.shape)}"
-    return bind.unfit_priors("fb-----", (seen, valid, None, None, args[7]))
+    return bind.unfit_priors("fb-----", (seen, valid, args[5], None, args[7]))
 
 
 def complete(

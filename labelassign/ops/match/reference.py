@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelassign.geometry import pairwise_iou
+from labelassign.geometry import is_rotated, paired_iou, pairwise_iou
 from labelassign.ops.blocks import LOW32, pack, row_blocks, selected, tame, unpack
+from labelassign.ops.near import among_near
 
 RESCUE_OFF, RESCUE_HIGHEST, RESCUE_LAST = 0, 1, 2
 
@@ -14,7 +15,10 @@ RESCUE_OFF, RESCUE_HIGHEST, RESCUE_LAST = 0, 1, 2
 def overlaps(boxes: Tensor, valid: Tensor | None, gt_boxes: Tensor, image_of: Tensor) -> Tensor:
     """IoU of some rows with all priors of their image `[rows, N]`; -1 for invalid priors."""
     boxes = boxes if boxes.dim() == 2 else boxes[image_of]
-    iou = pairwise_iou(gt_boxes[:, None, :], boxes)[:, 0]
+    if is_rotated(gt_boxes) or is_rotated(boxes):
+        iou = among_near(paired_iou, boxes, gt_boxes)
+    else:
+        iou = pairwise_iou(gt_boxes[:, None, :], boxes)[:, 0]
     return iou if valid is None else torch.where(valid[image_of], iou, -1.0)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
+from labelassign.ops.accelerator import rotated_boxes
 from labelassign.ops.native import library
 
 SCORES = {"sigmoid_logits": 0, "softmax_logits": 1, "probs": 2}
@@ -45,7 +46,7 @@ def unfit(kinds: str, args: tuple[Any, ...]) -> str | None:
 
 def unfit_priors(kinds: str, args: tuple[Any, ...]) -> str | None:
     """`unfit` for arguments that begin with priors and objects."""
-    why = unfit(kinds, args)
+    why = unfit(kinds, args) or rotated_boxes(*args[:3:2])
     if why is not None or len(args) < 5:
         return why
     (boxes, valid), images = args[:2], args[4].shape[0] - 1

@@ -1,4 +1,4 @@
-// Boxes and overlaps, operation by operation as labelassign/geometry.py has them.
+// Boxes and overlaps, operation by operation as labelassign/geometry/boxes.py has them.
 #pragma once
 #include "simd.h"
 

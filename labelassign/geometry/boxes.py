@@ -1,7 +1,8 @@
-"""Overlaps, centres and inside tests of xyxy boxes, in float32 with a fixed order of operations.
+"""Overlaps, centres and inside tests of boxes; upright ones in float32 with a fixed order of operations.
 
-Every path computes an overlap by these very steps, so decisions that compare overlaps are equal bit for bit
-everywhere (and equal to torchvision's `box_iou`). A union of zero area gives overlap 0.
+Every path computes an overlap of upright boxes by these very steps, so decisions that compare overlaps are equal bit
+for bit everywhere (and equal to torchvision's `box_iou`). A union of zero area gives overlap 0. Where boxes may be
+rotated, the width of the last axis says so; an upright box beside a rotated one has angle 0.
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from labelassign.geometry.rotated import Boxes, Paired, is_rotated, rotated_margin
+from labelassign.geometry.rotated_overlaps import rotated_iou, share_of
+
+_SMALL = 1e-12
+
 
 def _sides(lo: Tensor, hi: Tensor) -> Tensor:
     return (hi - lo).clamp(min=0)
 
 
-def area(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n"]:
-    """Width times height, as given: negative for one pair of corners out of order."""
+def area(boxes: Boxes) -> Float[Tensor, "*n"]:
+    """Width times height, as given: negative for one pair of corners out of order (or one negative side)."""
     boxes = boxes.float()
+    if is_rotated(boxes):
+        return boxes[..., 2] * boxes[..., 3]
     return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
@@ -33,19 +41,23 @@ def _ratio(part: Tensor, whole: Tensor) -> Tensor:
     return part / whole.clamp(min=torch.finfo(torch.float32).tiny)  # 0 / 0 is 0, a NaN stays one
 
 
-def paired_iou(a: Float[Tensor, "*#n 4"], b: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
+def paired_iou(a: Paired, b: Paired) -> Float[Tensor, "..."]:
     """Intersection over union of boxes at the same place of `a` and `b`; NaN where a box has one.
+
+    Upright or rotated: where either is, this is `rotated_iou`.
 
     Example:
         >>> la.geometry.paired_iou(torch.tensor([0.0, 0, 2, 2]), torch.tensor([1.0, 0, 3, 2]))
         tensor(0.3333)
     """
+    if is_rotated(a) or is_rotated(b):
+        return rotated_iou(a, b)
     a, b = a.float(), b.float()
     inner = _intersection(a, b)
     return _ratio(inner, area(a) + area(b) - inner)
 
 
-def pairwise_iou(a: Float[Tensor, "*#n N 4"], b: Float[Tensor, "*#n M 4"]) -> Float[Tensor, "*n N M"]:
+def pairwise_iou(a: Float[Tensor, "*#n N D"], b: Float[Tensor, "*#n M E"]) -> Float[Tensor, "*n N M"]:
     """`paired_iou` of every box of `a` with every box of `b`."""
     return paired_iou(a[..., :, None, :], b[..., None, :, :])
 
@@ -82,28 +94,31 @@ def paired_ciou(a: Float[Tensor, "*#n 4"], b: Float[Tensor, "*#n 4"]) -> Float[T
     return (iou - apart / diagonal.clamp(min=_SMALL) - share * shape).float()
 
 
-_SMALL = 1e-12
-
-
-def covered(boxes: Float[Tensor, "*#n 4"], regions: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
+def covered(boxes: Paired, regions: Paired) -> Float[Tensor, "..."]:
     """Share of the area of `boxes` inside `regions`; for a box without area 1 or 0: its centre is inside or not."""
     boxes, regions = boxes.float(), regions.float()
+    within = inside(centres(boxes), regions)
+    if is_rotated(boxes) or is_rotated(regions):
+        share, size = share_of(boxes, regions)
+        return torch.where(size > 0, share, within.double()).float()
     size = area(boxes)
-    return torch.where(size > 0, _intersection(boxes, regions) / size, inside(centres(boxes), regions).float())
+    return torch.where(size > 0, _intersection(boxes, regions) / size, within.float())
 
 
-def centres(boxes: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 2"]:
+def centres(boxes: Boxes) -> Float[Tensor, "*n 2"]:
     """(x, y) of the middle."""
     boxes = boxes.float()
-    return (boxes[..., :2] + boxes[..., 2:]) / 2
+    return boxes[..., :2].clone() if is_rotated(boxes) else (boxes[..., :2] + boxes[..., 2:]) / 2
 
 
-def margin(points: Float[Tensor, "*#n 2"], boxes: Float[Tensor, "*#n 4"]) -> Float[Tensor, "..."]:
+def margin(points: Float[Tensor, "*#n 2"], boxes: Paired) -> Float[Tensor, "..."]:
     """Distance of a point from the nearest side of a box in pixels, negative outside."""
+    if is_rotated(boxes):
+        return rotated_margin(points, boxes)
     boxes = boxes.float()
     return torch.minimum((points - boxes[..., :2]).amin(-1), (boxes[..., 2:] - points).amin(-1))
 
 
-def inside(points: Float[Tensor, "*#n 2"], boxes: Float[Tensor, "*#n 4"]) -> Bool[Tensor, "..."]:
+def inside(points: Float[Tensor, "*#n 2"], boxes: Paired) -> Bool[Tensor, "..."]:
     """Whether a point lies in a box, its sides included."""
     return margin(points, boxes) >= 0
