@@ -10,9 +10,12 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.assigners.cost_based import CostAssigner, Networks
+from labelassign.assigners.draft import Draft
 from labelassign.ops.central import central, central_pairs, contest
 from labelassign.ops.central.costs import Rule
 from labelassign.ops.central.scene import Region, Where
+from labelassign.ops.central_answer import central_answer
+from labelassign.ops.keep import keep_best
 from labelassign.ops.objects import objects
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
 
@@ -38,17 +41,29 @@ class Central(CostAssigner):
     def _lists(self) -> tuple[int, int]:
         """How many candidates are listed, and how many largest overlaps."""
 
+    @property
+    def _answer(self) -> tuple[str, bool, float] | None:
+        """`decide`, `shares` and `eps` of the op of the whole method; None: its stages run one after another."""
+        return None
+
     @abstractmethod
     def _rule(self, predictions: Predictions) -> Rule:
         """What a pair costs."""
 
     @property
-    @abstractmethod
     def _by(self) -> str:
-        """What a conflict is decided by: "cost" or "iou"."""
+        """What a conflict is decided by: "iou" or "cost"."""
+        return "iou"
+
+    @property
+    def _most(self) -> int | None:
+        """How many priors an object keeps at most of those that it has won; None: all."""
+        return None
 
     @final
-    def _where(self, priors: Priors, gt: GroundTruth, predictions: Predictions) -> tuple[Any, ...]:
+    def _where(
+        self, priors: Priors, gt: GroundTruth, predictions: Predictions, region: Region | None = None
+    ) -> tuple[Any, ...]:
         name = type(self).__name__
         if priors.kind == "queries":
             checks.fail(name, "priors with a place in the image", "queries", "Use Hungarian for queries.")
@@ -59,7 +74,19 @@ class Central(CostAssigner):
         where = Where(priors.boxes, priors.valid, strides, *objects(gt, predictions))
         objectness = predictions.objectness if self._rule(predictions).cost == "simota" else None
         network = (predictions.scores, predictions.boxes, objectness)
-        return *where, *self._region, *network, *self._rule(predictions)
+        return *where, *(region or self._region), *network, *self._rule(predictions)
+
+    def _alone(
+        self, priors: Priors, gt: GroundTruth, deciding: Predictions, targets: Predictions | None = None
+    ) -> Draft:
+        """All in one op, unless a subclass changes a step or another network gives the targets."""
+        answer = self._answer
+        if answer is None or targets is not None or self._most is not None:
+            return super()._alone(priors, gt, deciding, targets)
+        decide, shares, eps = answer
+        rules = (self._lists[0], decide, self._by, self.conflict, shares, eps, self._ignored_share)
+        *done, non_finite = central_answer(*self._where(priors, gt, deciding), *rules)
+        return Draft.completed(done, diagnostics={"non_finite": non_finite})
 
     def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions, moments: bool = True) -> Candidates:
         """The cheapest candidates of all levels together."""
@@ -79,7 +106,11 @@ class Central(CostAssigner):
             other = (networks.second.scores, networks.second.boxes, networks.second.objectness)
         chosen = None if networks.second is None else networks.chosen
         lists = (candidates.prior, candidates.cost, candidates.iou, state > 0)
-        choices = (*(t.flatten(1) for t in lists), candidates.reason, self._by, self.conflict)
-        where = self._where(priors, gt, networks.first)
+        pool = "claimants" if self.conflict == "claimants" else "all"
+        choices = (*(t.flatten(1) for t in lists), candidates.reason, self._by, pool)
+        every = self._region._replace(pool="every") if self.conflict == "every" else None
+        where = self._where(priors, gt, networks.first, every)
         index, paid, reason = contest(*where, *other, chosen, *choices)
+        if self._most is not None:
+            index, paid = keep_best(index, paid, self._most, gt.num_rows)
         return index, torch.exp(-paid.double()).float(), reason

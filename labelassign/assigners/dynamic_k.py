@@ -7,6 +7,7 @@ from torch import Tensor
 
 from labelassign.assigners.central import Central
 from labelassign.assigners.cost_based import Decision, Networks
+from labelassign.ops.central.decide import among_the_cheapest
 from labelassign.structures import Candidates, GroundTruth, Priors
 
 
@@ -25,9 +26,8 @@ class DynamicK(Central):
 
     def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
         """The cheapest, as many as the best overlaps sum up to."""
-        k = candidates.best_iou.double().sum(-1, keepdim=True).floor().clamp(min=1)
-        rank = torch.arange(candidates.cost.shape[-1], device=candidates.cost.device)
-        return Decision(((rank < k) & (candidates.prior >= 0)).to(torch.int8), {})
+        held = (candidates.prior >= 0) & among_the_cheapest(candidates.best_iou, candidates.cost.shape[-1])
+        return Decision(held.to(torch.int8), {})
 
     def _soft_targets(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> Tensor | None:
         return self._owned(priors, gt, networks, gt_index)[1]

@@ -70,6 +70,10 @@ class DynamicSoftLabel(DynamicK):
     def _region(self) -> Region:
         return Region("box", 0.0, 0.0, 0.0, "own" if self.others == "never" else "any", 0.0)
 
+    @property
+    def _answer(self) -> tuple[str, bool, float] | None:
+        return ("dynamic", False, 0.0) if type(self) is DynamicSoftLabel else None
+
     def _rule(self, predictions: Predictions) -> Rule:
         weights = [float(self.iou_weight), float(self.radius), float(self.eps)]
         return Rule("soft", weights, "iou", predictions.scores_are)

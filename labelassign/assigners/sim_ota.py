@@ -86,6 +86,10 @@ class SimOTA(DynamicK):
         pool, penalty = ("own", 0.0) if self.others == "never" else ("any", float(self.others))
         return Region(self.region, float(self.radius), 0.0, 0.0, pool, penalty)
 
+    @property
+    def _answer(self) -> tuple[str, bool, float] | None:
+        return ("dynamic", False, 0.0) if type(self) is SimOTA else None
+
     def _rule(self, predictions: Predictions) -> Rule:
         weights = [float(self.cls_weight), float(self.iou_weight), float(self.eps)]
         return Rule("simota", weights, "iou", predictions.scores_are)

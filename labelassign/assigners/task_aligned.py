@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from labelassign import checks
+from labelassign.assigners.alignment import listed
 from labelassign.assigners.central import CONFLICTS, Central
 from labelassign.assigners.cost_based import Decision, Networks
-from labelassign.geometry import centres
+from labelassign.geometry import is_rotated
 from labelassign.ops.central.costs import OVERLAPS, Rule
+from labelassign.ops.central.decide import share_of_best
 from labelassign.ops.central.scene import Region
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
 
@@ -25,7 +26,8 @@ class TaskAligned(Central):
     0 is never taken. One that several objects keep goes to the highest overlap. Soft target: t over the object's
     highest t, times its highest overlap.
 
-    Equals: mmdet 3.3.0 TaskAlignedAssigner through `tood()`, ultralytics 8.4 through `ultralytics()` (tests/parity).
+    Equals: mmdet 3.3.0 through `tood()`, PaddleDetection through `ppyoloe()`, ultralytics 8.4 through `ultralytics()`,
+    `ultralytics_obb()`, `yolov10_one2one()` and `yolo26_one2one()` (tests/parity).
     Differs: the plain class ranks the priors inside an object alone, so that others cannot crowd them out; float64
     inside, so that overlap^6 of half precision does not vanish.
 
@@ -33,15 +35,15 @@ class TaskAligned(Central):
 
     Arguments:
         topk: priors per object. Paper: m.
-        alpha: exponent of the score.
-        beta: exponent of the overlap.
-        overlap: "iou", "giou" or "ciou" of the predicted box; below 0 it counts as 0.
+        alpha, beta: exponents of the score and of the overlap.
+        overlap: "iou", "giou" or "ciou" of the predicted box, of a rotated one "iou" or "prob_iou"; 0 if negative.
         margin: the centre of a positive lies more than this inside every side, in pixels.
         floor: for that test, sides below this many pixels are widened to it.
         ranked: "inside" (priors in the object) or "every" (all priors; those outside are dropped afterwards).
-        conflict: "claimants" or "all", see `Central`.
-        eps: added to the object's highest t below the fraction of the soft target (an object whose best prior is hardly
-            aligned then learns less).
+        conflict: "claimants" or "all", see `Central`, or "every": as "all", with the objects that it lies outside of.
+        eps: added to the object's highest t below the fraction of the soft target (so that low ones teach less).
+        topk2: how many of the priors that it has won an object keeps, the best aligned; None: all. With 1 no object
+            has two; one that loses its `topk` to others still has none.
         ignore_iof: see `Assigner`.
     Ties: lower cost, then lower prior index; conflicts: lower ground-truth row.   Empty image: all background.
     Raises: ValueError for unknown rules.
@@ -60,6 +62,7 @@ class TaskAligned(Central):
     ranked: str = "inside"
     conflict: str = "claimants"
     eps: float = 0.0
+    topk2: int | None = None
     ignore_iof: float | None = 0.5
 
     def __post_init__(self) -> None:
@@ -67,7 +70,8 @@ class TaskAligned(Central):
         checks.positive("TaskAligned", "topk", self.topk)
         checks.choice("TaskAligned", "overlap", self.overlap, OVERLAPS)
         checks.choice("TaskAligned", "ranked", self.ranked, ("inside", "every"))
-        checks.choice("TaskAligned", "conflict", self.conflict, CONFLICTS)
+        checks.choice("TaskAligned", "conflict", self.conflict, (*CONFLICTS, "every"))
+        checks.positive("TaskAligned", "topk2", self.topk if self.topk2 is None else self.topk2)
         for name in ("alpha", "beta", "floor", "eps"):
             checks.positive("TaskAligned", name, getattr(self, name), zero=True)
 
@@ -77,18 +81,36 @@ class TaskAligned(Central):
         return cls(ranked="every", eps=1e-7, ignore_iof=None)
 
     @classmethod
-    def ultralytics(cls) -> Self:
+    def ultralytics(cls, topk: int = 10, topk2: int | None = None) -> Self:
         """As ultralytics 8.4's trainers: CIoU, 10 priors, exponents 0.5 and 6, sides below 16 pixels widened to it.
 
-        A contested prior goes to the highest overlap of all objects that hold it, kept or not. Where fewer than 10
+        A contested prior goes to the highest overlap of all objects that hold it, kept or not. Where fewer than `topk`
         priors have t > 0 theirs takes some without any, by chance; this never does.
         """
-        return cls(10, 0.5, 6.0, "ciou", 1e-9, 16.0, conflict="all", eps=1e-9, ignore_iof=None)
+        return cls(topk, 0.5, 6.0, "ciou", 1e-9, 16.0, conflict="all", eps=1e-9, topk2=topk2, ignore_iof=None)
+
+    @classmethod
+    def ultralytics_obb(cls) -> Self:
+        """As `ultralytics()` for rotated boxes: probIoU (without added constants), and the sides are inside, too."""
+        return cls(10, 0.5, 6.0, "prob_iou", -1e-9, 16.0, conflict="all", eps=1e-9, ignore_iof=None)
+
+    @classmethod
+    def yolov10_one2one(cls) -> Self:
+        """YOLOv10's one-to-one branch: `ultralytics(1)`. As published, an object may win a second, contested prior."""
+        return cls.ultralytics(1)
+
+    @classmethod
+    def yolo26_one2one(cls) -> Self:
+        """YOLO26's one-to-one branch: `ultralytics(7, 1)`, so that no object has two priors."""
+        return cls.ultralytics(7, 1)
 
     @classmethod
     def ppyoloe(cls) -> Self:
-        """As PaddleDetection for PP-YOLOE, but for its share-wise margin: a contested prior goes to the best of all."""
-        return cls(margin=0.0, conflict="all", eps=1e-9, ignore_iof=None)
+        """As PaddleDetection 2.6 for PP-YOLOE: contested priors go to the highest overlap of all objects of the image.
+
+        So may one that lies outside of its object. (The code of 2021 had a margin of 0.001 of the object's side.)
+        """
+        return cls(margin=1e-9, conflict="every", eps=1e-9, ignore_iof=None)
 
     @property
     def _region(self) -> Region:
@@ -100,28 +122,26 @@ class TaskAligned(Central):
         return self.topk, 0
 
     @property
-    def _by(self) -> str:
-        return "iou"
+    def _most(self) -> int | None:
+        return self.topk2
+
+    @property
+    def takes_rotated(self) -> bool:
+        """Objects may be rotated boxes."""
+        return True
 
     def _rule(self, predictions: Predictions) -> Rule:
+        if is_rotated(predictions.boxes):
+            checks.choice("TaskAligned of rotated boxes", "overlap", self.overlap, ("iou", "prob_iou"))
         return Rule("aligned", [float(self.alpha), float(self.beta)], self.overlap, predictions.scores_are)
 
+    @property
+    def _answer(self) -> tuple[str, bool, float] | None:
+        decide = "inside" if self.ranked == "every" else "listed"
+        return (decide, True, float(self.eps)) if type(self) is TaskAligned else None
+
     def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
-        """All that are listed and lie in the object."""
-        held = candidates.prior >= 0
-        if self.ranked == "every":
-            points, prior = centres(priors.boxes), candidates.prior.clamp(min=0)
-            point = points[prior] if points.dim() == 2 else points[gt.image_of[:, None, None], prior]
-            held &= self._region.parts(point, gt.boxes[:, None, None], None)[0]
-        return Decision(held.to(torch.int8), {})
+        return Decision(listed(priors, gt, candidates, self._region if self.ranked == "every" else None), {})
 
     def _soft_targets(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> Tensor | None:
-        cost, iou = self._owned(priors, gt, networks, gt_index)
-        row, rows = torch.where(gt_index >= 0, gt_index, gt.num_rows).flatten(), gt.num_rows + 1
-        least = torch.full((rows,), torch.inf, device=cost.device).scatter_reduce(0, row, cost.flatten(), "amin")
-        most = torch.zeros(rows, device=cost.device).scatter_reduce(0, row, iou.flatten(), "amax")
-        # t over the highest t, without either: powers of small numbers would vanish
-        first = least[row].view_as(cost).double()
-        behind = torch.where(torch.isfinite(first), (cost.double() - first).clamp(min=0), torch.inf)
-        share = torch.exp(-behind) / (1 + self.eps * torch.exp(first) if self.eps else 1.0)
-        return (share * most[row].view_as(cost)).float()
+        return share_of_best(*self._owned(priors, gt, networks, gt_index), gt_index, gt.num_rows, self.eps)

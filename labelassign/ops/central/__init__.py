@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from labelassign.ops.central import native, refusals
 from labelassign.ops.central.contest import contest as _contest
 from labelassign.ops.central.costs import Network, Rule, look
 from labelassign.ops.central.reference import central as _central
@@ -42,6 +43,7 @@ central = Op(
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _run,
     _fake,
+    {"native": (native.central, refusals.refusal)},
 ).register()
 """The cheapest priors of every object, all levels together: the fields of `Candidates` in their order, with L = 1.
 
@@ -69,6 +71,7 @@ central_pairs = Op(
     f"(Tensor row, Tensor prior, {WHERE}, {REGION}, {NETWORK}, {COST}) -> (Tensor, Tensor)",
     _run_pairs,
     _fake_pairs,
+    {"native": (native.central_pairs, refusals.refusal_of_pairs)},
 ).register()
 """Cost, penalties included, and predicted overlap of single pairs, as `central` has them; both `[M]` float32.
 
@@ -95,6 +98,7 @@ contest = Op(
     "-> (Tensor, Tensor, Tensor)",
     _run_contest,
     _fake_contest,
+    {"native": (native.contest, refusals.refusal_of_contests)},
 ).register()
 """Owner of every prior `[B, N]` (-1: nobody), what that costs, and the reason of each row `[G]`.
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from labelassign.geometry import centres, paired_ciou, paired_giou, paired_iou
+from labelassign.geometry import centres, paired_ciou, paired_giou, paired_iou, prob_iou
 from labelassign.ops.blocks import row_blocks, selected
 from labelassign.ops.central.scene import Where
 from labelassign.ops.central.scores import joined, logs
 
-OVERLAPS = {"iou": paired_iou, "giou": paired_giou, "ciou": paired_ciou}
+OVERLAPS = {"iou": paired_iou, "giou": paired_giou, "ciou": paired_ciou, "prob_iou": prob_iou}
 LOWEST = -100.0  # of a logarithm in binary cross-entropy, as everywhere
 
 
@@ -31,7 +31,7 @@ class Network(NamedTuple):
 class Rule(NamedTuple):
     """cost: "aligned" (weights: alpha, beta), "simota" (class, overlap, eps) or "soft" (overlap, radius, eps).
 
-    overlap: "iou", "giou" or "ciou"; what is below 0 counts as 0.
+    overlap: "iou", "prob_iou", or of upright boxes "giou" or "ciou"; what is below 0 counts as 0.
     """
 
     cost: str

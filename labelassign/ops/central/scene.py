@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from labelassign.geometry import centres
+from labelassign.geometry import centres, is_rotated
+from labelassign.geometry.rotated import rotated_margin
 from labelassign.ops.objects import usable
 from labelassign.structures import rows
 
@@ -71,6 +72,10 @@ class Region(NamedTuple):
 
     def parts(self, points: Tensor, boxes: Tensor, strides: Tensor | None) -> tuple[Tensor, Tensor]:
         """Inside the box, and near the centre; True where the region does not ask."""
+        if is_rotated(boxes):
+            assert self.region == "box"  # the methods that ask for more do not take rotated boxes
+            inside = rotated_margin(points, boxes, self.floor) > self.margin
+            return inside, torch.ones_like(inside)
         x, y = points.unbind(-1)
         x1, y1, x2, y2 = boxes.float().unbind(-1)
         middle_x, middle_y = (x1 + x2) / 2, (y1 + y2) / 2

@@ -4,7 +4,8 @@
 
 namespace labelassign {
 
-enum Op : int32_t { kMatch, kMaxIou, kAtss, kCandidates, kPairCost, kMixture, kClassify, kSettle, kResolve, kComplete, kPaa };
+enum Op : int32_t { kMatch, kMaxIou, kAtss, kCandidates, kPairCost, kMixture, kClassify, kSettle, kResolve, kComplete, kPaa,
+                  kRivals, kAward, kCentral, kCentralPairs, kContest, kCentralAnswer };
 enum Code : int32_t { kDone = 0, kNoMemory = 1, kBadIndex = 2, kUnknownOp = 3 };
 enum Rescue : int64_t { kOff, kHighest, kLast };
 enum Reason : int64_t { kFine, kNoCandidate, kRejected, kLost, kIgnored, kInvalid, kRescued, kPadding };
@@ -201,6 +202,43 @@ struct PaaArguments {
   uint8_t* converged;
   int64_t levels;
   const int64_t* sizes;
+};
+
+// candidates under two networks; lists of the first, then of the second
+struct RivalArguments {
+  Priors priors;
+  Objects objects;
+  Network network, other;
+  int64_t topk;
+  double pos_iou;
+  Claims claims;
+  int64_t claims_take, shared, other_scores_are;
+  Cost cost;
+  int64_t* prior;
+  float* costs;
+  float* iou;
+  int64_t* count;
+  double* mean;
+  double* variance;
+  int64_t* reason;
+  int64_t* refused;
+  int32_t* chooser;
+  int64_t levels;
+  const int64_t* sizes;
+};
+struct AwardArguments {
+  Priors priors;
+  Objects objects;
+  int64_t levels, topk;
+  const uint8_t* chosen;
+  const int64_t* prior;
+  const float* cost;
+  const int64_t* given;
+  Fit fit;
+  Separation separation;
+  Answer answer;
+  int64_t* steps;
+  uint8_t* converged;
 };
 
 }  // namespace labelassign

@@ -1,12 +1,14 @@
 // All ops for one instruction set; compiled once per set (see simd.h).
 #include "../atss/native.h"
 #include "../candidates/native.h"
+#include "../central_answer/native.h"
 #include "../complete/native.h"
 #include "../match/native.h"
 #include "../max_iou/native.h"
 #include "../mixture/settle.h"
 #include "../paa/native.h"
 #include "../resolve/native.h"
+#include "../rivals/native.h"
 
 namespace LA_SET {
 
@@ -25,6 +27,12 @@ int32_t call(int32_t op, const void* arguments, int32_t threads) {
     case kResolve: return resolve(*static_cast<const ResolveArguments*>(arguments), threads);
     case kComplete: return complete(*static_cast<const CompleteArguments*>(arguments), threads, memory);
     case kPaa: return paa(*static_cast<const PaaArguments*>(arguments), threads, memory);
+    case kRivals: return rivals(*static_cast<const RivalArguments*>(arguments), threads, memory);
+    case kAward: return award(*static_cast<const AwardArguments*>(arguments), threads, memory);
+    case kCentral: return central(*static_cast<const CentralArguments*>(arguments), threads, memory);
+    case kCentralPairs: return central_pairs(*static_cast<const CentralPairArguments*>(arguments), threads, memory);
+    case kContest: return contest(*static_cast<const ContestArguments*>(arguments), threads, memory);
+    case kCentralAnswer: return central_answer(*static_cast<const CentralAnswerArguments*>(arguments), threads, memory);
     default: return kUnknownOp;
   }
 }
