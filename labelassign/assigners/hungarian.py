@@ -5,19 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-import torch
-from torch import Tensor
-
 from labelassign import checks, solvers
-from labelassign.assigners.base import Assigner
-from labelassign.assigners.draft import Draft
-from labelassign.ops.hungarian import set_cost
-from labelassign.ops.objects import objects
-from labelassign.structures import GroundTruth, Predictions, Priors, Reason
+from labelassign.assigners.set_matching import SetMatching, Terms
 
 
 @dataclass(frozen=True)
-class Hungarian(Assigner):
+class Hungarian(SetMatching):
     """The matching of least total cost, for set prediction: each object gets one query, each query at most one object.
 
     Cost of a pair = `cls_weight` · C + `l1_weight` · |Δ(cx, cy, w, h)|₁ in shares of the image − `giou_weight` · GIoU.
@@ -47,6 +40,9 @@ class Hungarian(Assigner):
             equally many, one at least if possible.
         solver: "scipy", or "torch-linear-assignment" (pip install torch-linear-assignment): on CUDA the costs stay on
             the device, and of several matchings of least cost it may choose another.
+        shared_queries: the other network has the same queries in the same order, so that `LAD` and `CoLAD` may wrap
+            this: the matching of the deciding network's costs, under CoLAD row by row of the chosen one. Two networks'
+            learned queries have nothing in common, unless one began as a copy of the other or both share them.
         ignore_iof: see `Assigner`; the predicted box of a query stands for it.
     Ties: lower query, then the lower row has it: no object could move to a lower free query, and no two could exchange
     theirs, at equal total cost.   Empty image: all background.   Cost: memory O(G·N), time O(G²·N) at worst.
@@ -73,6 +69,7 @@ class Hungarian(Assigner):
     groups: int = 1
     repeats: int = 1
     solver: str = "scipy"
+    shared_queries: bool = False
     ignore_iof: float | None = 0.5
 
     def __post_init__(self) -> None:
@@ -109,41 +106,6 @@ class Hungarian(Assigner):
         return cls("focal", 2.0, ignore_iof=None)
 
     @property
-    def needs(self) -> frozenset[str]:
-        """What a call must bring beside priors and ground truth."""
-        return frozenset({"predictions"})
-
-    def _assign(
-        self,
-        priors: Priors,
-        gt: GroundTruth,
-        predictions: Predictions | None,
-        teacher: Predictions | None,
-        step: int | Tensor | None,
-    ) -> Draft:
-        assert predictions is not None
-        return self._match(priors, gt, predictions, _sizes(gt))
-
-    def _match(self, priors: Priors, gt: GroundTruth, predictions: Predictions, sizes: Tensor) -> Draft:
-        if priors.count % self.groups:
-            fix = "Leave the groups out at test time: `groups=1`."
-            checks.fail("Hungarian", f"queries that divide into {self.groups} equal groups", priors.count, fix)
-        found = (predictions.scores, predictions.boxes, predictions.scores_are, self.cls_cost)
+    def _terms(self) -> Terms:
         numbers = (self.alpha, self.gamma, self.eps, self.cls_weight, self.l1_weight, self.giou_weight)
-        where = (priors.boxes, priors.valid, *objects(gt, predictions), sizes)
-        cost, non_finite = set_cost(*where, *found, *map(float, numbers))
-        index = solvers.linear_assignment(cost, gt.offsets, self.groups, self.repeats, self.solver)
-        paid = cost.gather(0, index.clamp(min=0))
-        quality = torch.where(index >= 0, torch.sigmoid(-paid.double()).float(), 0.0)
-        reason = torch.where((cost < torch.inf).any(1), Reason.FINE.value, Reason.NO_CANDIDATE.value).to(torch.int8)
-        return Draft(index, quality, reason, diagnostics={"non_finite": non_finite})
-
-
-def _sizes(gt: GroundTruth) -> Tensor:
-    sizes = gt.image_sizes
-    if sizes is None:
-        fix = 'Give every image "image_size": (height, width) in `GroundTruth.from_list`.'
-        checks.fail("Hungarian", "`gt.image_sizes`, which the L1 cost divides by", "image_sizes=None", fix)
-    if checks.values_visible(sizes) and not bool((torch.isfinite(sizes) & (sizes > 0)).all()):
-        checks.fail("Hungarian", "`gt.image_sizes` in pixels, above 0", sizes.tolist(), "Mend the sizes.")
-    return sizes
+        return self.cls_cost, *map(float, numbers)

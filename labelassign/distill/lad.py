@@ -21,6 +21,9 @@ def require_costs(who: str, assigner: object) -> None:
     if not isinstance(assigner, CostAssigner):
         fix = "Distillation needs an assigner whose costs come from predictions, like PAA()."
         checks.fail(who, "a CostAssigner to wrap", checks.describe(assigner), fix, TypeError)
+    if not getattr(assigner, "shared_queries", True):
+        fix = "If query i of both networks is the same one, say so: shared_queries=True."
+        checks.fail(who, "an assigner whose queries two networks share", checks.describe(assigner), fix, TypeError)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class LAD(Assigner):
         assigner: any cost-based assigner.
         targets: whose predictions give soft class targets, "teacher" (the deciding network) or "student".
     Ties, empty images, cost: as the wrapped assigner.
-    Raises: TypeError for an assigner without costs; ValueError without a teacher, or over another layout of priors.
+    Raises: TypeError for an assigner without costs or of queries that are not shared; ValueError without a teacher, or
+    over another layout of priors.
 
     Example:
         >>> a = la.LAD(la.PAA())(priors, gt, teacher=predictions)
@@ -59,6 +63,11 @@ class LAD(Assigner):
     def needs(self) -> frozenset[str]:
         """What a call must bring beside priors and ground truth."""
         return frozenset({"teacher"} if self.targets == "teacher" else {"teacher", "predictions"})
+
+    @property
+    def takes_rotated(self) -> bool:
+        """What the wrapped assigner takes."""
+        return self.assigner.takes_rotated
 
     def _assign(
         self,
