@@ -12,7 +12,8 @@ from benchmarks import arms, rows, timing
 from benchmarks.arms import Arm
 from benchmarks.calls import compiled
 from benchmarks.gates import Verdict
-from benchmarks.methods import METHODS, Method
+from benchmarks.method import Method
+from benchmarks.methods import METHODS
 from benchmarks.workloads import COCO, PRIORS, WORKLOADS, Problem, Workload
 from tests.parity.scenes import CLASSES
 
@@ -48,7 +49,7 @@ def _methods(workload: Workload) -> Iterator[Method]:
         few = workload.name == PRIORS or workload.objects >= 1000
         if few and method.name not in _FEW:
             continue
-        if method.name == "PAA with decoding" and workload.name != COCO:
+        if method.workloads and workload.name not in method.workloads:
             continue
         if workload.objects or not method.needs_objects:
             yield method

@@ -26,11 +26,11 @@ def _quotient(above: float | None, below: float | None) -> float | None:
     return above / below if above is not None and below else None
 
 
-def ratio(methods: Sequence[str], objects: int) -> Finder:
+def ratio(methods: Sequence[str], objects: int, workload: str = COCO) -> Finder:
     """The lowest of the ratios: against the fastest peer of each rule."""
 
     def measured(results: Results) -> float | None:
-        found = [_row(results, method, objects).get("ratio") for method in methods]
+        found = [_row(results, method, objects, workload).get("ratio") for method in methods]
         known = [value for value in found if value is not None]
         return min(known) if len(known) == len(methods) else None
 

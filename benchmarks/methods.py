@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import labelassign as la
-from benchmarks import calls, gates, peers
+from benchmarks import calls, field, gates, peers
 from benchmarks.arms import Arm
 from benchmarks.calls import Call
 from benchmarks.gates import Verdict
-from benchmarks.workloads import Problem
-
-Gate = Callable[[Problem, Any, Any], Verdict]
-
-
-@dataclass(frozen=True)
-class Method:
-    """One method under benchmark.
-
-    Arguments:
-        name: as tables and `--only` have it.
-        ours: from a problem to the call that is timed.
-        peers: from a problem to the peers' arms.
-        gate: compares our answer with a peer's, both as their calls return them.
-        same: compares two answers of ours.
-        needs_objects: whether a batch without objects is no question for it.
-        about: what exactly is timed.
-    """
-
-    name: str
-    ours: Callable[[Problem], Call]
-    peers: Callable[[Problem], list[Arm]]
-    gate: Gate
-    about: str
-    same: Callable[[Any, Any], Verdict] = gates.same_assignment
-    needs_objects: bool = False
+from benchmarks.method import Method
+from benchmarks.workloads import COCO, Problem
 
 
 def _mmdet(call: Callable[[Problem], Call], note: str) -> Callable[[Problem], list[Arm]]:
@@ -70,6 +45,7 @@ _methods = (
         _mmdet_paa,
         lambda p, a, b: gates.paa(p, p.student, a, peers.paa_rows(b)),
         "from deltas and logits: ours decodes every box, mmdet those of candidates",
+        workloads=(COCO,),
     ),
     Method(
         "LAD",
@@ -112,4 +88,4 @@ _methods = (
         needs_objects=True,
     ),
 )
-METHODS: Mapping[str, Method] = {each.name: each for each in _methods}
+METHODS: Mapping[str, Method] = {each.name: each for each in (*_methods, *field.METHODS)}

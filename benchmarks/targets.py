@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import figures
 from benchmarks.figures import Finder, Results
+from benchmarks.ratios import MAX_IOU, NOT_PREDICTED, RATIOS
 
 
 @dataclass(frozen=True)
@@ -39,48 +40,26 @@ class Target:
     measured: Finder
 
 
-_MAX_IOU = ("MaxIoU, mmdet's rules", "MaxIoU, torchvision's rules")
-# method, its rows, per number of objects: wanted and predicted ratio, basis
-_RATIOS = (
-    ("paa", "PAA against mmdet", ("PAA",), {20: (100, 65), 100: (150, 90), 400: (250, 98)}, "sketch, one thread"),
-    (
-        "max_iou",
-        "MaxIoU against mmdet and torchvision",
-        _MAX_IOU,
-        {20: (10, 20), 100: (100, 130), 400: (200, 210)},
-        "sketch of matching, one thread",
-    ),
-    (
-        "atss",
-        "ATSS against mmdet",
-        ("ATSS",),
-        {20: (20, 56), 100: (100, 163), 400: (200, 445)},
-        "as if it were matching",
-    ),
-    (
-        "mixture",
-        "mixture per object against scikit-learn",
-        ("mixture per object",),
-        {20: (600, 615), 100: (800, 1030), 400: (800, 1030)},
-        "sketch with AVX-512, against 3 to 5 ms per object",
-    ),
-)
-
-
 def _ratios() -> list[Target]:
     return [
         Target(f"{key}_{n}", f"{work}, {n} objects", "×", wanted, True, predicted, basis, figures.ratio(methods, n))
-        for key, work, methods, counts, basis in _RATIOS
+        for key, work, methods, counts, basis in RATIOS
         for n, (wanted, predicted) in counts.items()
-    ]
+    ] + [_hungarian()]
+
+
+def _hungarian() -> Target:
+    measured = figures.ratio(("Hungarian, 6 layers",), 163, "coco_800x1333_b16")
+    work = "Hungarian, 6 layers of 16 images, against transformers"
+    return Target("hungarian", work, "×", 3.0, True, None, NOT_PREDICTED, measured)
 
 
 def _others() -> list[Target]:
     co = figures.against(("CoLAD", "PAA"), 20)
-    grows = [(m, k) for m, k in (("PAA", "paa"), (_MAX_IOU[0], "max_iou"), ("ATSS", "atss"))]
+    grows = [(m, k) for m, k in (("PAA", "paa"), (MAX_IOU[0], "max_iou"), ("ATSS", "atss"))]
     ops = "4 ops of 9 to 13 µs, 4 µs of contexts"
     linear = "sketches: straight lines"
-    predicted = {"PAA": 3.6, _MAX_IOU[0]: 2.9, "ATSS": 2.9}
+    predicted = {"PAA": 3.6, MAX_IOU[0]: 2.9, "ATSS": 2.9}
     return [
         Target("floor", "PAA, 20 objects, against the arithmetic floor", "×", 2.0, False, 3.0, "sketch", figures.floor),
         Target("colad", "CoLAD against PAA, 20 objects", "×", 4.0, False, 1.5, "sketch without a bound", co),

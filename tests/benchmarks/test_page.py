@@ -60,7 +60,7 @@ def test_the_newest_file_is_found_and_none_is_an_error(tmp_path):
 
 def test_targets_are_judged():
     found = {each["key"]: each for each in made.content()["targets"]}
-    assert len(found) == len(TARGETS) == 21
+    assert len(found) == len(TARGETS) == 34
     assert (found["paa_20"]["measured"], found["paa_20"]["reached"]) == (300.0, True)
     assert (found["mixture_20"]["measured"], found["mixture_20"]["reached"]) == (300.0, False)
     assert (found["floor"]["measured"], found["floor"]["reached"]) == (0.8, True)

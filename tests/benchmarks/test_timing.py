@@ -108,4 +108,4 @@ def test_the_target_s_workload_is_what_it_says():
     assert (priors["coco_800x1333_b1"], priors["yolo_640_b16"]) == (22400, 8400)
     assert {w.name: w.images for w in WORKLOADS if "b16" in w.name} == {"coco_800x1333_b16": 16, "yolo_640_b16": 16}
     assert sorted(w.objects for w in WORKLOADS if w.name == "crowd_640") == [400, 5000]
-    assert [case.workload.objects for case in cases.cases(quick=True)] == [20] * 8
+    assert [case.workload.objects for case in cases.cases(quick=True)] == [20] * 15
