@@ -35,6 +35,7 @@ ROOMS = {
     "costs": "Costs",
     "mixture": "Mixture",
     "ops": "Operations",
+    "auditing": "Audits",
 }
 MODULES = {
     "labelassign.distill.losses": "Distillation losses",
@@ -56,7 +57,7 @@ def page(module: str, name: str, thing: Any) -> str:
     head = f"{name}\n{'=' * len(name)}\n\n.. currentmodule:: {module}\n"
     if isinstance(thing, type):
         call = "   :special-members: __call__\n" if "__call__" in vars(thing) else ""
-        return f"{head}.. autoclass:: {name}\n   :members:\n   :inherited-members: tuple, int\n{call}"
+        return f"{head}.. autoclass:: {name}\n   :members:\n   :inherited-members: tuple, int, Module\n{call}"
     return f"{head}.. autofunction:: {name}\n"
 
 
@@ -67,10 +68,13 @@ def write_pages(_app: object) -> None:
     for module in ("labelassign", *MODULES):
         for name, thing in public(import_module(module)).items():
             stem = f"{module}.{name}".removeprefix("labelassign.")
+            if f"{stem}.rst".lower() in map(str.lower, pages):  # one file where case makes no difference
+                stem += "-function"
             pages[f"{stem}.rst"] = page(module, name, thing)
             room = [*thing.__module__.split("."), ""][1]
             title = MODULES.get(module) or ROOMS.get(room, "Other")
-            sections[title].append(f"- [{stem}]({stem}.rst): {(thing.__doc__ or '').strip().partition(chr(10))[0]}")
+            shown, about = stem.removesuffix("-function"), (thing.__doc__ or "").strip().partition("\n")[0]
+            sections[title].append(f"- [{shown}]({stem}.rst): {about}")
     lists = "\n\n".join(f"## {title}\n\n" + "\n".join(lines) for title, lines in sections.items() if lines)
     toctree = "\n".join(name.removesuffix(".rst") for name in pages)
     pages["index.md"] = f"# Reference\n\n{lists}\n\n```{{toctree}}\n:hidden:\n\n{toctree}\n```\n"

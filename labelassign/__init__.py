@@ -1,9 +1,10 @@
 """Label assignment for object detectors: which prior learns which ground truth.
 
 Data enters as small frozen records (`Priors`, `GroundTruth`, `Predictions`), goes through an `Assigner`, and leaves as
-an `Assignment`. All boxes are xyxy in pixels.
+an `Assignment`. Boxes are xyxy in pixels, or rotated.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from labelassign import assigners, geometry
@@ -35,6 +36,7 @@ from labelassign.structures import (
     Candidates,
     GroundTruth,
     MixtureFit,
+    PairWeights,
     Predictions,
     Priors,
     Reason,
@@ -42,7 +44,21 @@ from labelassign.structures import (
 )
 
 if TYPE_CHECKING:
-    from labelassign.assigners import FCOS, DynamicSoftLabel, Hungarian, SimOTA, TaskAligned, Uniform
+    from labelassign.assigners import (
+        FCOS,
+        OTA,
+        AutoAssign,
+        CentrePrior,
+        DynamicSoftLabel,
+        FreeAnchor,
+        Hungarian,
+        Rescue,
+        SimOTA,
+        TaskAligned,
+        Uniform,
+        Warmup,
+    )
+    from labelassign.auditing import Agreement, Audit, AuditReport, audit, churn
 
 __version__ = "0.1.0.dev0"
 __all__ = [
@@ -51,10 +67,16 @@ __all__ = [
     "FCOS",
     "IGNORE",
     "LAD",
+    "OTA",
     "PAA",
+    "Agreement",
     "Assigner",
     "Assignment",
+    "Audit",
+    "AuditReport",
+    "AutoAssign",
     "Candidates",
+    "CentrePrior",
     "CoLAD",
     "CostAssigner",
     "Criterion",
@@ -67,6 +89,7 @@ __all__ = [
     "FisherScore",
     "Fixed",
     "FocalIoU",
+    "FreeAnchor",
     "GroundTruth",
     "Hungarian",
     "Indicator",
@@ -76,17 +99,22 @@ __all__ = [
     "Mixture",
     "MixtureFit",
     "Networks",
+    "PairWeights",
     "Predictions",
     "Priors",
     "Random",
     "Reason",
+    "Rescue",
     "Separation",
     "SimOTA",
     "StdMean",
     "Targets",
     "TaskAligned",
     "Uniform",
+    "Warmup",
     "__version__",
+    "audit",
+    "churn",
     "decode_dfl",
     "decode_ltrb",
     "explain",
@@ -95,10 +123,14 @@ __all__ = [
 ]
 
 
+_AUDITING = ("Agreement", "Audit", "AuditReport", "audit", "churn")
+
+
 def __getattr__(name: str) -> object:
-    if name not in LATER:
+    if name not in LATER and name not in _AUDITING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found = getattr(assigners, name)
+    room = assigners if name in LATER else import_module("labelassign.auditing")
+    globals()[name] = found = getattr(room, name)
     return found
 
 

@@ -112,8 +112,12 @@ class Op:
 
 _FOLDERS = (
     "labelassign.ops.central",
+    "labelassign.ops.central_answer",
     "labelassign.ops.fcos",
     "labelassign.ops.hungarian",
+    "labelassign.ops.keep",
+    "labelassign.ops.rescue",
+    "labelassign.ops.transport",
     "labelassign.ops.uniform",
     "labelassign.solvers",
 )

@@ -11,6 +11,7 @@ from tests.architecture.source import PACKAGE, imports, python_files, shown, tre
 LINES = (
     ("checks", "geometry", "replicas"),  # tensors and numbers only; records use their overlaps
     ("structures",),
+    ("auditing",),  # counts assignments, whoever made them
     ("coders",),
     ("ops",),
     ("costs", "mixture", "solvers"),

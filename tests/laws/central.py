@@ -43,8 +43,10 @@ def condition(assigner, scene, a):
         index = a.gt_index[i].numpy()
         for r, row in enumerate(image.rows):
             allowed = own[r] if hasattr(assigner, "ranked") else pool[r]
+            allowed = np.ones_like(allowed) if assigner.conflict == "every" else allowed
             assert not ((index == row) & ~allowed).any(), f"row {row} owns priors that it may not choose from"
-            assert assigner.conflict == "all" or (index == row).sum() <= assigner.topk
+            most = getattr(assigner, "topk2", None) or (assigner.topk if assigner.conflict == "claimants" else np.inf)
+            assert (index == row).sum() <= most, f"row {row} owns more than {most} priors"
 
 
 def reason(assigner, scene, a):

@@ -11,7 +11,7 @@ import hypothesis
 
 import labelassign as la
 from labelassign.testing import Subject
-from tests.laws import central, definitions, matching, points
+from tests.laws import central, definitions, matching, points, transport, turned, wrappers
 
 _ZERO = "an object that overlaps no prior claims every prior that it does not touch, as in the published code"
 _LAST = "of two objects that claim one prior the later row wins, as in the published code"
@@ -28,12 +28,14 @@ _METHODS = {
     **dict.fromkeys((la.TaskAligned, la.SimOTA, la.DynamicSoftLabel), (central.condition, central.reason)),
     la.FCOS: (points.fcos_condition, points.fcos_reason),
     la.Uniform: (points.uniform_condition, points.uniform_reason),
+    la.OTA: (transport.condition, transport.reason),
 }
 
 
 def _larger(assigner, factor):
-    if isinstance(assigner, (la.LAD, la.CoLAD)):
-        return replace(assigner, assigner=_larger(assigner.assigner, factor))
+    inside = {name: _larger(getattr(assigner, name), factor) for name in wrappers.parts(assigner)}
+    if inside:
+        return replace(assigner, **inside)
     pixels = {name: getattr(assigner, name) * factor for name in ("margin", "floor") if hasattr(assigner, name)}
     return replace(assigner, **pixels)
 
@@ -42,7 +44,7 @@ def _entry(name, assigner, **exempt):
     base = definitions.inner(assigner)
     condition, reason = (partial(check, base) for check in _METHODS[type(base)])
     scaled = _larger if hasattr(base, "margin") else None
-    touching = isinstance(base, (la.SimOTA, la.DynamicSoftLabel))
+    touching = isinstance(base, (la.SimOTA, la.DynamicSoftLabel, la.OTA))
     return Subject(assigner, name, exempt, condition, reason, scaled, touching)
 
 
@@ -113,18 +115,33 @@ CENTRAL = [
     _entry("TaskAligned", la.TaskAligned()),
     _entry("TaskAligned.tood", la.TaskAligned.tood()),
     _entry("TaskAligned.ultralytics", la.TaskAligned.ultralytics()),
+    _entry("TaskAligned.yolo26", la.TaskAligned.yolo26_one2one()),
+    _entry("TaskAligned.ppyoloe", la.TaskAligned.ppyoloe()),
     _entry("SimOTA", la.SimOTA()),
     _entry("SimOTA.mmdet", la.SimOTA.mmdet(), far_object=_ANY),
     _entry("SimOTA.yolox", la.SimOTA.yolox(), far_object=_ANY),
     _entry("DynamicSoftLabel", la.DynamicSoftLabel()),
     _entry("DynamicSoftLabel.rtmdet", la.DynamicSoftLabel.rtmdet(), far_object=_ANY),
     _entry("LAD.TaskAligned", la.LAD(la.TaskAligned())),
+    _entry("LAD.TaskAligned.one2one", la.LAD(la.TaskAligned(topk=7, topk2=1), targets="student")),
     _entry("LAD.SimOTA", la.LAD(la.SimOTA.mmdet(), targets="student"), far_object=_ANY),
     _colad(la.StdMean(), "batch", la.TaskAligned()),
     _colad(la.FisherScore(), "gt", la.SimOTA()),
     _colad(la.MeanCost(), "gt_level", la.TaskAligned.ultralytics()),
+    _colad(la.MeanCost(), "gt", la.TaskAligned.yolo26_one2one()),
     _colad(la.StdMean(), "image", la.DynamicSoftLabel()),
 ]
+_BACK = "all objects of an image share the supply of its background"
+_OTA_PAIR = [
+    _entry("LAD.OTA", la.LAD(la.OTA())),
+    *(_colad(c, g, la.OTA()) for c, g in ((la.StdMean(), "batch"), (la.FisherScore(), "gt"), (la.MeanCost(), "image"))),
+]
+OTA = [
+    _entry("OTA", la.OTA()),
+    _entry("OTA.rescale", la.OTA(rescale=True)),
+    *(replace(s, condition=partial(transport.places, la.OTA())) for s in _OTA_PAIR),
+]
+OTA = [replace(s, exempt={**s.exempt, "far_object": _BACK}) for s in OTA]
 _SCARCE = "all objects of an image compete for its queries"
 
 
@@ -134,12 +151,52 @@ def _matcher(name, rule):
     return Subject(sized, name, {"far_object": _SCARCE}, condition, reason, matching.larger)
 
 
+def _rotated(name, assigner, condition, priors_too=False):
+    inside = turned.Turned(assigner, priors_too)
+    return Subject(inside, f"{name}.rotated", condition=partial(condition, inside), scaled=turned.larger)
+
+
+ROTATED = [
+    _rotated("MaxIoU", la.MaxIoU(), turned.max_iou, priors_too=True),
+    _rotated("ATSS", la.ATSS(), turned.atss),
+    _rotated("TaskAligned", la.TaskAligned(), turned.aligned, priors_too=True),
+    _rotated("TaskAligned.ultralytics_obb", la.TaskAligned.ultralytics_obb(), turned.aligned),
+]
 HUNGARIAN = [
     _matcher("Hungarian", la.Hungarian()),
     _matcher("Hungarian.dino", la.Hungarian.dino()),
     _matcher("Hungarian.repeats", la.Hungarian("focal", repeats=3)),
 ]
-SUBJECTS = [*MAX_IOU, *ATSS, *PAA, *LAD, *COLAD, *FCOS, *UNIFORM, *CENTRAL, *HUNGARIAN]
+_QUEUE = "needy objects are served in the order of their rows"
+_UNSEEN = "at the beginning a member decides that looks at no prediction"
+_ELSE = "an object that finds nothing near takes a free prior from anywhere"
+
+
+def _rescue(name, assigner, min_positives=1, **exempt):
+    rescue = la.Rescue(assigner, min_positives)
+    condition, reason = (partial(check, rescue) for check in (wrappers.rescue_condition, wrappers.rescue_reason))
+    return Subject(
+        rescue, name, {"permuted_objects": _QUEUE, "far_object": _ELSE, **exempt}, condition, reason, _larger
+    )
+
+
+def _warmup(name, first, then, **exempt):
+    warmup = la.Warmup(first, then, 2**30)
+    condition, reason = (partial(check, warmup) for check in (wrappers.warmup_condition, wrappers.warmup_reason))
+    return Subject(warmup, name, exempt, condition, reason, _larger)
+
+
+WRAPPERS = [
+    _rescue("Rescue", la.ATSS()),
+    _rescue("Rescue.MaxIoU", la.MaxIoU(low_quality="off"), 3),
+    _rescue("Rescue.LAD", la.LAD(la.TaskAligned(topk2=1), targets="student"), 2),
+    _rescue("Rescue.CoLAD", la.CoLAD(la.PAA(), granularity="gt")),
+    _rescue("Rescue.FCOS", la.FCOS()),
+    _warmup("Warmup", la.ATSS(), la.LAD(la.TaskAligned()), finiteness=_UNSEEN),
+    _warmup("Warmup.CoLAD", la.PAA(), la.CoLAD(la.PAA(), granularity="gt_level")),
+    _rescue("Rescue.Warmup", la.Warmup(la.ATSS(), la.TaskAligned(), 2**30), finiteness=_UNSEEN),
+]
+SUBJECTS = [*MAX_IOU, *ATSS, *PAA, *LAD, *COLAD, *FCOS, *UNIFORM, *CENTRAL, *OTA, *ROTATED, *HUNGARIAN, *WRAPPERS]
 
 # Tracing is slow: the gate traces every assigner; at home every rule of every class once, with each criterion and each
 # granularity of CoLAD at least once.
@@ -169,15 +226,25 @@ REPRESENTATIVE = [
     "Uniform.mmdet",
     "TaskAligned",
     "TaskAligned.tood",
+    "TaskAligned.yolo26",
     "SimOTA",
     "DynamicSoftLabel.rtmdet",
     "LAD.SimOTA",
+    "MaxIoU.rotated",
+    "ATSS.rotated",
+    "TaskAligned.rotated",
     "CoLAD.SimOTA.FisherScore.gt",
+    "OTA",
+    "CoLAD.OTA.FisherScore.gt",
+    "Rescue",
+    "Rescue.LAD",
+    "Warmup",
+    "Warmup.CoLAD",
 ]
 TRACED = [s for s in SUBJECTS if os.environ.get("CI") == "true" or s.name in REPRESENTATIVE]
 
 
-PLAIN = ("MaxIoU", "ATSS", "PAA", "LAD", "FCOS", "Uniform", "Hungarian", "TaskAligned", "SimOTA")
+PLAIN = ("MaxIoU", "ATSS", "PAA", "LAD", "FCOS", "Uniform", "Hungarian", "TaskAligned", "SimOTA", "OTA")
 
 
 def examples(subject):
@@ -185,4 +252,4 @@ def examples(subject):
     full = hypothesis.settings().max_examples
     if subject.name in PLAIN:
         return full
-    return max(4, full // 10 if subject in COLAD or subject in CENTRAL else full // 2)
+    return max(4, full // 10 if subject in (*COLAD, *CENTRAL, *OTA) else full // 2)

@@ -36,13 +36,18 @@ def sim_ota(priors, here, boxes, scores):
     return from_gt_inds(found.gt_inds), found.max_overlaps
 
 
-def ultralytics(priors, here, boxes, logits):
-    """Rows `[N]` and soft targets of ultralytics' trainers: CIoU, the 10 best, exponents 0.5 and 6."""
+def ultralytics_module(name):
     os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp())  # it writes settings when it is imported
     os.environ.setdefault("YOLO_OFFLINE", "1")
-    tal = importlib.import_module("ultralytics.utils.tal")
+    return importlib.import_module(name)
+
+
+def ultralytics(priors, here, boxes, logits, topk=10, topk2=None, name="TaskAlignedAssigner"):
+    """Rows `[N]` and soft targets of ultralytics' trainers: CIoU, the 10 best, exponents 0.5 and 6."""
+    tal = ultralytics_module("ultralytics.utils.tal")
     strides = priors.strides.unique().tolist()
-    judge = tal.TaskAlignedAssigner(topk=10, num_classes=logits.shape[1], alpha=0.5, beta=6.0, stride=strides)
+    options = {"alpha": 0.5, "beta": 6.0, "stride": strides, "topk2": topk2}
+    judge = getattr(tal, name)(topk=topk, num_classes=logits.shape[1], **options)
     there = torch.ones(1, len(here.labels), 1, dtype=torch.bool)
     given = (logits.sigmoid()[None], boxes[None], points(priors)[:, :2])
     found = judge(*given, here.labels[None, :, None], here.boxes[None], there)

@@ -24,6 +24,8 @@ ASSIGNERS = [
     la.FCOS.torchvision(),
     la.Uniform(),
     la.Uniform.mmdet(),
+    la.OTA(),
+    la.OTA(rescale=True),
     Sized(la.Hungarian()),
     Sized(la.Hungarian.dino()),
     Sized(la.Hungarian("focal", repeats=4)),

@@ -8,6 +8,7 @@ import labelassign as la
 from labelassign.distill.losses import select_boxes
 from labelassign.ops.dispatch import OPS
 from tests.laws.subjects import REPRESENTATIVE, SUBJECTS, TRACED
+from tests.plain.staged import STAGED
 from tests.scenes import grid, ground_truth, predictions
 
 COUNTS = [(2, 3), (5, 0), (0, 0), (0, 1), (7, 2)]
@@ -94,10 +95,13 @@ def test_ops_pass_torch_s_own_checks():
     p = predictions(priors, 2)
     crowd = la.GroundTruth(gt.boxes, gt.labels, gt.offsets, torch.arange(7) == 2)
     names = {"MaxIoU", "ATSS", "CoLAD.FisherScore.image", "PAA.overlap", "FCOS", "Uniform", "Hungarian", "SimOTA"}
+    names |= {"OTA"}
+    names |= {"TaskAligned.yolo26", "Rescue", "Rescue.LAD"}
     with torch.no_grad(), Recorder() as record:
         for subject in SUBJECTS:
             if subject.name in names:
                 subject.assigner(priors, crowd, p, teacher=p, step=0)
+        STAGED(priors, crowd, p)
         for each in (la.PAA(), la.TaskAligned()):
             each._pairs(priors, gt, p, gt.labels, gt.labels)
         select_boxes(p.boxes, gt)

@@ -10,6 +10,7 @@ from labelassign.ops.dispatch import OPS
 from labelassign.solvers import SOLVERS
 from tests.laws.matching import Sized
 from tests.laws.subjects import TRACED
+from tests.plain.staged import STAGED
 from tests.plain.sync_guard import EXCEPTIONS, SyncGuard
 
 IMAGES, ROWS = 2, 3
@@ -43,8 +44,8 @@ def test_every_op_has_been_under_the_guard():
     seen = set()
     with FakeTensorMode():
         priors, gt, p = inputs()
-        plain = (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA()), la.FCOS(), la.Uniform(), la.SimOTA())
-        for assigner in (*plain, Sized(la.Hungarian())):
+        plain = (la.MaxIoU(), la.ATSS(), la.PAA(), STAGED, la.CoLAD(la.PAA()), la.FCOS(), la.Uniform(), la.SimOTA())
+        for assigner in (*plain, la.TaskAligned(topk2=1), la.Rescue(la.ATSS()), la.OTA(), Sized(la.Hungarian())):
             with SyncGuard() as guard:
                 assigner(priors, gt, p, teacher=p)
             seen |= guard.ops
