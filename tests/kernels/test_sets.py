@@ -8,10 +8,11 @@ import labelassign as la
 from labelassign.ops.dispatch import OPS
 from labelassign.ops.native import library
 from tests.laws.subjects import SUBJECTS
+from tests.plain.staged import STAGED
 from tests.scenes import grid, ground_truth, predictions
 
-BY_REFERENCE = (la.FCOS, la.Uniform)  # the library has no part of them
-NAMES = {s.name: s.assigner for s in SUBJECTS if not isinstance(s.assigner, BY_REFERENCE)}
+# what the library has no part of
+NAMES = {s.name: s.assigner for s in SUBJECTS if "Uniform" not in s.name and "rotated" not in s.name}
 COUNTS = [(3, 0, 5), (40, 1, 7, 0, 12), (120,)]
 BATCH = tuple(k * 7 % 5 for k in range(110))  # enough work for the kernels to ask for other threads
 THREADS = (1, 2, 5)
@@ -121,7 +122,8 @@ def test_all_ops_are_compared(everywhere):
     priors, gt = grid(), ground_truth()
     for call in DIRECT.values():
         call()
-    for assigner in (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA())):
+    whole = (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA()), la.TaskAligned(), la.FCOS())
+    for assigner in (*whole, STAGED, la.TaskAligned(topk2=1)):
         assigner(priors, gt, predictions(priors), teacher=predictions(priors), step=0)
     assert set(everywhere.ran) == {name for name, op in OPS.items() if "native" in op.fast}
 
