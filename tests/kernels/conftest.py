@@ -10,7 +10,7 @@ from labelassign.ops.native import library
 _REQUIRED = os.environ.get("LABELASSIGN_REQUIRE_NATIVE") == "1"
 collect_ignore = []
 if library.why_not() is not None and not _REQUIRED:
-    names = ("library", "millions", "native", "pool", "sets", "symbols")
+    names = ("library", "millions", "native", "native_central", "native_fcos", "pool", "sets", "symbols")
     collect_ignore += [f"test_{name}.py" for name in names]
 if (sys.platform, platform.machine()) != ("linux", "x86_64"):
     collect_ignore += ["test_symbols.py", "test_sanitizers.py", "test_build.py"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labelassign.ops.dispatch import Op
+from labelassign.ops.fcos import native
 from labelassign.ops.fcos.reference import fcos as _reference
 from labelassign.ops.fcos.smallest import MMDET, PAPER, TORCHVISION
 from labelassign.ops.objects import OBJECTS, fake_answer
@@ -16,6 +17,7 @@ fcos = Op(
     "float radius, int rule, float ignore_iof) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _reference,
     fake_answer,
+    {"native": (native.fcos, native.refusal)},
 ).register()
 """The whole of `FCOS`: gt_index, centerness, cls_target, cls_weight, loc_weight `[B, N]`, and final reasons `[G]`.
 

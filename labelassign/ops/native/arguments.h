@@ -5,12 +5,14 @@
 namespace labelassign {
 
 enum Op : int32_t { kMatch, kMaxIou, kAtss, kCandidates, kPairCost, kMixture, kClassify, kSettle, kResolve, kComplete, kPaa,
-                  kRivals, kAward, kCentral, kCentralPairs, kContest, kCentralAnswer };
+                  kRivals, kAward, kCentral, kCentralPairs, kContest, kCentralAnswer, kFcos };
 enum Code : int32_t { kDone = 0, kNoMemory = 1, kBadIndex = 2, kUnknownOp = 3 };
 enum Rescue : int64_t { kOff, kHighest, kLast };
 enum Reason : int64_t { kFine, kNoCandidate, kRejected, kLost, kIgnored, kInvalid, kRescued, kPadding };
 enum Scores : int64_t { kSigmoid, kSoftmax, kProbs };
 enum Type : int64_t { kFloat32, kFloat16, kBfloat16 };
+// who wins a point: the smallest area; of those below 1e8; the largest 1e8 - area
+enum Area : int64_t { kArea, kAreaBelow, kAreaRest };
 
 // boxes [count, 4], shared by all images (step 0) or [images, count, 4] (step count); valid [images, count] or null
 struct Priors {
@@ -89,6 +91,18 @@ struct AtssArguments {
   int64_t topk, keep_single;
   double margin;
   Answer answer;
+  int64_t levels;
+  const int64_t* sizes;
+};
+// strides [priors] or null; ranges [levels, 2] or null: by strides; radius in strides, negative: the whole object
+struct FcosArguments {
+  Priors priors;
+  Objects objects;
+  const float* strides;
+  double radius;
+  int64_t rule;
+  Answer answer;
+  const double* ranges;
   int64_t levels;
   const int64_t* sizes;
 };

@@ -3,6 +3,7 @@
 #include "../candidates/native.h"
 #include "../central_answer/native.h"
 #include "../complete/native.h"
+#include "../fcos/native.h"
 #include "../match/native.h"
 #include "../max_iou/native.h"
 #include "../mixture/settle.h"
@@ -33,6 +34,7 @@ int32_t call(int32_t op, const void* arguments, int32_t threads) {
     case kCentralPairs: return central_pairs(*static_cast<const CentralPairArguments*>(arguments), threads, memory);
     case kContest: return contest(*static_cast<const ContestArguments*>(arguments), threads, memory);
     case kCentralAnswer: return central_answer(*static_cast<const CentralAnswerArguments*>(arguments), threads, memory);
+    case kFcos: return fcos(*static_cast<const FcosArguments*>(arguments), threads, memory);
     default: return kUnknownOp;
   }
 }
