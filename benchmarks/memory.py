@@ -30,7 +30,7 @@ from benchmarks.workloads import COCO, WORKLOADS, Problem, Workload
 ROOT = Path(__file__).parents[1]
 COUNTS = (20, 100, 400, 5000)
 NAMES = ("PAA", "MaxIoU, mmdet's rules", "MaxIoU, torchvision's rules", "ATSS")
-_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 _WARM_UP = Workload("warm-up", (256, 320), (8, 16, 32, 64, 128), (3,))
 _CALLS = 3
 
@@ -100,7 +100,7 @@ def measure_one(method: Method, arm: str, workload: Workload, threads: int) -> d
     """Start the process that measures one arm; an arm that fails says so instead of a figure."""
     given = [method.name, arm, workload.name, str(workload.objects), str(threads)]
     command = [sys.executable, "-m", "benchmarks.memory", *given]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | _ENVIRONMENT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False)
     last = [*done.stderr.strip().splitlines(), f"exit status {done.returncode}"][-2:][0]
     figures = json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else {"failed": last}
     return {"method": method.name, "workload": workload.name, "objects": workload.objects, "arm": arm} | figures
