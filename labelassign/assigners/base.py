@@ -77,10 +77,7 @@ class Assigner(ABC):
             rows = gt.num_rows
             # a batch without any object runs like any other, on one row of padding
             padded = gt if rows else gt.pad_to(1)
-            draft = self._assign(priors, padded, predictions, teacher, step)
-            if draft.weights is None:
-                draft = self._complete(draft, priors, padded, predictions or teacher)
-            return _assignment(draft, gt, rows)
+            return _assignment(self._run(priors, padded, predictions, teacher, step), gt, rows)
 
     @abstractmethod
     def _assign(
@@ -99,6 +96,19 @@ class Assigner(ABC):
         return -1.0 if self.ignore_iof is None else float(self.ignore_iof)
 
     @final
+    def _run(
+        self,
+        priors: Priors,
+        gt: GroundTruth,
+        predictions: Predictions | None,
+        teacher: Predictions | None,
+        step: int | Tensor | None,
+    ) -> Draft:
+        """What `_assign` gives, completed: for calls, and for assigners around this one."""
+        draft = self._assign(priors, gt, predictions, teacher, step)
+        return draft if draft.weights is not None else self._complete(draft, priors, gt, predictions or teacher)
+
+    @final
     def _complete(self, draft: Draft, priors: Priors, gt: GroundTruth, predictions: Predictions | None) -> Draft:
         """Ignored regions, invalid priors, weights and the final reasons."""
         # queries have no place of their own: what they predict stands for it
@@ -110,16 +120,10 @@ class Assigner(ABC):
 
 
 def _assignment(draft: Draft, gt: GroundTruth, rows: int) -> Assignment:
-    assert draft.weights is not None
-    assert draft.cls_target is not None
-    cls_weight, loc_weight = draft.weights
+    *answer, reason = draft.answer
     return Assignment(
-        gt_index=draft.gt_index,
-        quality=draft.quality,
-        cls_target=draft.cls_target,
-        cls_weight=cls_weight,
-        loc_weight=loc_weight,
-        reason=_own(draft.reason, rows),
+        *answer,
+        reason=_own(reason, rows),
         offsets=gt.offsets.clone(),
         diagnostics={**draft.diagnostics, **{k: _own(v, rows) for k, v in draft.row_diagnostics.items()}},
     )

@@ -42,3 +42,10 @@ class Draft:
         """From what an op of a whole method gives: index, quality, target, both weights, reason."""
         index, quality, target, cls_weight, loc_weight, reason = answer
         return cls(index, quality, reason, target, **diagnostics, weights=(cls_weight, loc_weight))
+
+    @property
+    def answer(self) -> tuple[Tensor, ...]:
+        """What `completed` was made from."""
+        assert self.weights is not None
+        assert self.cls_target is not None
+        return self.gt_index, self.quality, self.cls_target, *self.weights, self.reason

@@ -87,17 +87,12 @@ class Rescue(Assigner):
         if priors.kind == "queries":
             fix = "Hungarian gives every object a query as long as there are any."
             checks.fail("Rescue", "priors with a place in the image", "queries", fix)
-        draft = self.assigner._assign(priors, gt, predictions, teacher, step)
-        if draft.weights is None:
-            draft = self.assigner._complete(draft, priors, gt, predictions or teacher)
-        assert draft.weights is not None
-        assert draft.cls_target is not None
-        answer = (draft.gt_index, draft.quality, draft.cls_target, *draft.weights, draft.reason)
+        draft = self.assigner._run(priors, gt, predictions, teacher, step)
         given = {"predictions": predictions, "teacher": teacher}
         needed = [given[name] for name in ("predictions", "teacher") if name in self.needs]
         seen = [t for p in (*needed, None, None)[:2] for t in ((p.scores, p.boxes) if p else (None, None))]
         where = (priors.boxes, priors.valid, priors.strides, *objects(gt, predictions or teacher))
-        *answer, rescued = rescue(*where, *answer, *seen, self.min_positives, self.candidates, ROUNDS)
+        *answer, rescued = rescue(*where, *draft.answer, *seen, self.min_positives, self.candidates, ROUNDS)
         done = Draft.completed(answer)
         rows = {**draft.row_diagnostics, "rescued": rescued}
         return replace(done, diagnostics=draft.diagnostics, row_diagnostics=rows)

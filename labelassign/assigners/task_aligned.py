@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.assigners.alignment import listed
 from labelassign.assigners.central import CONFLICTS, Central
 from labelassign.assigners.cost_based import Decision, Networks
 from labelassign.geometry import is_rotated
 from labelassign.ops.central.costs import OVERLAPS, Rule
-from labelassign.ops.central.decide import share_of_best
+from labelassign.ops.central.decide import lies_inside, share_of_best
 from labelassign.ops.central.scene import Region
 from labelassign.structures import Candidates, GroundTruth, Predictions, Priors
 
@@ -141,7 +141,10 @@ class TaskAligned(Central):
         return (decide, True, float(self.eps)) if type(self) is TaskAligned else None
 
     def _decide(self, priors: Priors, gt: GroundTruth, candidates: Candidates) -> Decision:
-        return Decision(listed(priors, gt, candidates, self._region if self.ranked == "every" else None), {})
+        held = candidates.prior >= 0
+        if self.ranked == "every":
+            held &= lies_inside(self._region, priors.boxes, gt.boxes, gt.image_of, candidates.prior)
+        return Decision(held.to(torch.int8), {})
 
     def _soft_targets(self, priors: Priors, gt: GroundTruth, networks: Networks, gt_index: Tensor) -> Tensor | None:
         return share_of_best(*self._owned(priors, gt, networks, gt_index), gt_index, gt.num_rows, self.eps)

@@ -84,39 +84,21 @@ class Warmup(Assigner):
         given = (priors, gt, predictions, teacher, step)
         if not isinstance(step, Tensor):
             warming = bool(step < self.steps)
-            draft = _completed(self.first if warming else self.then, *given)
+            draft = (self.first if warming else self.then)._run(*given)
             flag = torch.full((), warming, device=gt.boxes.device)
             return replace(draft, diagnostics={**draft.diagnostics, "warming": flag})
         if step.dim():
             checks.fail("Warmup", "`step` as an int or a tensor without dimensions", checks.describe(step), "Pass one.")
         warming = step.to(gt.boxes.device, non_blocking=True) < self.steps
-        return _either(warming, _completed(self.first, *given), _completed(self.then, *given))
-
-
-def _completed(
-    assigner: Assigner,
-    priors: Priors,
-    gt: GroundTruth,
-    predictions: Predictions | None,
-    teacher: Predictions | None,
-    step: int | Tensor,
-) -> Draft:
-    draft = assigner._assign(priors, gt, predictions, teacher, step)
-    return draft if draft.weights is not None else assigner._complete(draft, priors, gt, predictions or teacher)
+        return _either(warming, self.first._run(*given), self.then._run(*given))
 
 
 def _either(warming: Tensor, first: Draft, then: Draft) -> Draft:
     """One of two completed drafts, by a tensor."""
-    parts = [torch.where(warming, yes, no) for yes, no in zip(_answer(first), _answer(then), strict=True)]
+    parts = [torch.where(warming, yes, no) for yes, no in zip(first.answer, then.answer, strict=True)]
     told = {**_merged(warming, first.diagnostics, then.diagnostics), "warming": warming}
     rows = _merged(warming, first.row_diagnostics, then.row_diagnostics)
     return Draft.completed(parts, diagnostics=told, row_diagnostics=rows)
-
-
-def _answer(draft: Draft) -> tuple[Tensor, ...]:
-    assert draft.weights is not None
-    assert draft.cls_target is not None
-    return draft.gt_index, draft.quality, draft.cls_target, *draft.weights, draft.reason
 
 
 def _merged(warming: Tensor, first: Mapping[str, Tensor], then: Mapping[str, Tensor]) -> dict[str, Tensor]:

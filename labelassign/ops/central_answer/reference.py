@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from labelassign.ops.central import central, central_pairs, contest
-from labelassign.ops.central.decide import among_the_cheapest, share_of_best
-from labelassign.ops.central.scene import Region, Where, points_of
+from labelassign.ops.central.decide import among_the_cheapest, lies_inside, share_of_best
+from labelassign.ops.central.scene import Region, Where
 from labelassign.ops.complete import complete
 
 
@@ -23,9 +23,7 @@ def central_answer(*args: Any) -> tuple[Tensor, ...]:
     if decide == "dynamic":
         kept &= among_the_cheapest(best, topk)
     elif decide == "inside":
-        points, safe = points_of(where), prior.clamp(min=0)
-        point = points[safe] if points.dim() == 2 else points[where.image_of[:, None, None], safe]
-        kept &= region.parts(point, where.gt_boxes[:, None, None], None)[0]
+        kept &= lies_inside(region, where.prior_boxes, where.gt_boxes, where.image_of, prior)
     arena = region._replace(pool="every") if against == "every" else region
     lists = (*(t.flatten(1) for t in (prior, cost, iou, kept)), reason)
     pool = "claimants" if against == "claimants" else "all"
