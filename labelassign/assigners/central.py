@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from labelassign import checks
+from labelassign.assigners import inputs
 from labelassign.assigners.cost_based import CostAssigner, Networks
 from labelassign.assigners.draft import Draft
 from labelassign.ops.central import central, central_pairs, contest
@@ -64,12 +64,8 @@ class Central(CostAssigner):
     def _where(
         self, priors: Priors, gt: GroundTruth, predictions: Predictions, region: Region | None = None
     ) -> tuple[Any, ...]:
-        name = type(self).__name__
-        if priors.kind == "queries":
-            checks.fail(name, "priors with a place in the image", "queries", "Use Hungarian for queries.")
-        if priors.strides is None and (self._region.region != "box" or self._rule(predictions).cost == "soft"):
-            fix = "Make them with `Priors.grid` or `Priors.points`, or pass `strides=`."
-            checks.fail(name, "priors with `strides`, in which its radius counts", "strides=None", fix)
+        counts = self._region.region != "box" or self._rule(predictions).cost == "soft"
+        inputs.check_places(type(self).__name__, priors, counts)
         strides = None if priors.strides is None else priors.strides.float()
         where = Where(priors.boxes, priors.valid, strides, *objects(gt, predictions))
         objectness = predictions.objectness if self._rule(predictions).cost == "simota" else None

@@ -68,6 +68,15 @@ def check_kinds(
         checks.fail(who, "boxes of one kind", names, fix)
 
 
+def check_places(who: str, priors: Priors, strides: bool) -> None:
+    """Raise for queries and, where the method counts in `strides`, for priors without."""
+    if priors.kind == "queries":
+        checks.fail(who, "priors with a place in the image", "queries", "Use Hungarian for queries.")
+    if strides and priors.strides is None:
+        fix = "Make them with `Priors.grid` or `Priors.points`, or pass `strides=`."
+        checks.fail(who, "priors with `strides`, in which its radius counts", "strides=None", fix)
+
+
 def _batch(who: str, priors: Priors, gt: GroundTruth) -> None:
     images: dict[str, object] = {"gt": gt.num_images}
     if priors.boxes.dim() == 3:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labelassign import checks
+from labelassign.assigners import inputs
 from labelassign.assigners.cost_based import CostAssigner, Decision, Networks
 from labelassign.ops.central.scene import Where
 from labelassign.ops.objects import objects
@@ -84,11 +85,7 @@ class OTA(CostAssigner):
 
     def _propose(self, priors: Priors, gt: GroundTruth, predictions: Predictions, moments: bool = True) -> Candidates:
         """All candidates of all levels together, cheapest first."""
-        if priors.kind == "queries":
-            checks.fail("OTA", "priors with a place in the image", "queries", "Use Hungarian for queries.")
-        if priors.strides is None:
-            fix = "Make them with `Priors.grid` or `Priors.points`, or pass `strides=`."
-            checks.fail("OTA", "priors with `strides`, in which its radius counts", "strides=None", fix)
+        inputs.check_places("OTA", priors, strides=True)
         where = Where(priors.boxes, priors.valid, priors.strides, *objects(gt, predictions))
         rules = (float(self.radius), *self._network(predictions), self._length(priors), self.topk, moments)
         return Candidates(*transport_candidates(*where, *rules))
