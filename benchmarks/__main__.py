@@ -55,6 +55,7 @@ def main(words: list[str] | None = None) -> int:
             f"benchmarks: expected --rounds and --threads of 1 or more, got {asked.rounds} and "
             f"{asked.threads}; give positive numbers"
         )
+    machine.limit_memory()
     content = run(asked)
     path = results.write(asked.out, content)
     report.show(content)

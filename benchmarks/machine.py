@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+if sys.platform == "linux":
+    import resource
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("torch", "triton", "numpy", "torchvision", "mmdet", "mmcv-lite", "scikit-learn", "ultralytics")
@@ -39,6 +43,13 @@ def _caches() -> dict[str, str]:
 def _memory() -> float | None:
     names = {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} & set(os.sysconf_names)
     return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1) if len(names) == 2 else None
+
+
+def limit_memory(share: float = 0.85) -> None:
+    """Let a peer that asks for more than this share of the machine's memory fail alone, not the whole run."""
+    total = _memory()
+    if total is not None and sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (int(share * total * 2**30), resource.RLIM_INFINITY))
 
 
 def _version(name: str) -> str | None:
