@@ -1,0 +1,128 @@
+"""RetinaNet, FCOS and SSD: one network, all anchors of one loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torchvision.models.detection import FCOS, RetinaNet
+from torchvision.models.detection.ssd import SSD
+
+from labelassign import checks
+from labelassign.adapters.handle import Handle
+from labelassign.adapters.torchvision.anchors import Anchors
+from labelassign.adapters.torchvision.encoding import objects, to_torchvision
+from labelassign.structures import Predictions
+
+Outputs = dict[str, Tensor]
+
+
+class Dense:
+    """Stands in for `compute_loss` of one model. `first_label`: SSD's classes are numbered from 1."""
+
+    takes: type = RetinaNet
+    ignores = True
+    first_label = 0
+
+    def __init__(self, handle: Handle) -> None:
+        """Of that handle's model."""
+        self.handle, self.anchors = handle, Anchors(handle.who)
+
+    @classmethod
+    def attach(cls, handle: Handle) -> Handle:
+        """Put it into the model."""
+        made, model, teacher = cls(handle), handle.model, handle.teacher
+        if teacher is not None and not isinstance(teacher.module, cls.takes):
+            found, fix = type(teacher.module).__name__, "Both networks must be of one kind."
+            checks.fail(handle.who, f"a teacher that is a {cls.takes.__name__}", found, fix, TypeError)
+        handle.hook(model.anchor_generator.register_forward_hook(made.anchors.see))
+        handle.put(model, "compute_loss", made)
+        return handle.attached()
+
+    def __call__(self, targets: list[dict[str, Tensor]], outputs: Outputs, anchors: list[Tensor], *_: Any) -> Outputs:
+        """The losses of a batch; what the model matched by itself is not looked at."""
+        handle, model = self.handle, self.handle.model
+        priors, images = self.anchors.take(anchors)
+        needs = handle.assigner.needs
+        mine = self.predictions(model, outputs, priors.boxes) if "predictions" in needs else None
+        theirs, seen = None, None
+        if handle.teacher is not None:
+            with handle.teacher.at_work() as teacher:
+                seen = self.anchors.outputs_of(teacher.backbone, teacher, images)
+            theirs = self.predictions(handle.teacher.module, seen, priors.boxes)
+        gt = objects(targets, self.first_label)
+        rows = to_torchvision(handle.decide(priors, gt, mine, theirs), ignore=self.ignores)
+        losses = self.loss(model, targets, outputs, anchors, rows)
+        if handle.teacher is not None and handle.teacher.trains and seen is not None:
+            more = self.loss(handle.teacher.module, targets, seen, anchors, rows)
+            losses |= {f"teacher_{name}": value for name, value in more.items()}
+        return losses
+
+    def loss(self, model: Any, targets: Any, outputs: Outputs, anchors: list[Tensor], rows: list[Tensor]) -> Outputs:
+        """The stock losses under given owners."""
+        return model.head.compute_loss(targets, outputs, anchors, rows)
+
+    def predictions(self, model: Any, outputs: Outputs, anchors: Tensor) -> Predictions:
+        """What a model says of all anchors, decoded by its own coder."""
+        with torch.no_grad():
+            return Predictions(_decode(model.box_coder, outputs["bbox_regression"], anchors), outputs["cls_logits"])
+
+
+def _decode(coder: Any, deltas: Tensor, anchors: Tensor) -> Tensor:
+    flat = deltas.float().flatten(0, 1)
+    return coder.decode_single(flat, anchors.repeat(len(deltas), 1)).view_as(deltas)
+
+
+class Points(Dense):
+    """FCOS: distances to the sides, and a centerness beside the classes; no state for ignored priors."""
+
+    takes = FCOS
+    ignores = False
+
+    def loss(self, model: Any, targets: Any, outputs: Outputs, anchors: list[Tensor], rows: list[Tensor]) -> Outputs:
+        """The stock losses; centerness, which is no number outside of an object, is 0 there."""
+        losses = super().loss(model, targets, outputs, anchors, rows)
+        each = zip(targets, rows, anchors, strict=True)
+        centerness = torch.cat([_centerness(t["boxes"][r[r >= 0]], a[r >= 0]) for t, r, a in each])
+        said = outputs["bbox_ctrness"].squeeze(2)[torch.stack(rows) >= 0]
+        wrong = binary_cross_entropy_with_logits(said, centerness, reduction="sum")
+        return losses | {"bbox_ctrness": wrong / max(1, len(centerness))}
+
+    def predictions(self, model: Any, outputs: Outputs, anchors: Tensor) -> Predictions:
+        """What a model says of all points; centerness is its objectness."""
+        with torch.no_grad():
+            deltas = outputs["bbox_regression"].float()
+            boxes = model.box_coder.decode(deltas, anchors.expand_as(deltas))
+            centerness = outputs["bbox_ctrness"].squeeze(2)
+            return Predictions(boxes, outputs["cls_logits"], objectness=centerness)
+
+
+def _centerness(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """Of the anchors' centres in boxes `[P]` (Tian et al., 2019, arXiv:1904.01355, equation 3)."""
+    point = (anchors[:, :2] + anchors[:, 2:]) / 2
+    low, high = point - boxes[:, :2], boxes[:, 2:] - point
+    share = torch.minimum(low, high).clamp(min=0) / torch.maximum(low, high)
+    return share.prod(1).sqrt()
+
+
+class Softmax(Dense):
+    """SSD: softmax scores with the background first, negatives mined inside the loss; no state for ignored priors."""
+
+    takes = SSD
+    ignores = False
+    first_label = 1
+
+    def loss(self, model: Any, targets: Any, outputs: Outputs, anchors: list[Tensor], rows: list[Tensor]) -> Outputs:
+        """The stock losses under given owners."""
+        return type(model).compute_loss(model, targets, outputs, anchors, rows)
+
+    def predictions(self, model: Any, outputs: Outputs, anchors: Tensor) -> Predictions:
+        """What a model says of all anchors; the background's column goes last."""
+        with torch.no_grad():
+            scores = outputs["cls_logits"].roll(-1, 2)
+            return Predictions(_decode(model.box_coder, outputs["bbox_regression"], anchors), scores, "softmax_logits")
+
+
+KINDS = (Dense, Points, Softmax)
