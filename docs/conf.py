@@ -41,6 +41,8 @@ MODULES = {
     "labelassign.distill.losses": "Distillation losses",
     "labelassign.geometry": "Geometry",
     "labelassign.draw": "Drawing",
+    "labelassign.adapters": "Adapters",
+    "labelassign.adapters.torchvision": "Adapters",
 }
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from labelassign import checks
 from labelassign.adapters.teaching import Shared, inner, trains_both
 from labelassign.assigners.base import Assigner
-from labelassign.structures import Assignment, GroundTruth, Predictions, Priors
+from labelassign.structures import Assignment, GroundTruth, Predictions, Priors, Reason
 
 NAME = "_labelassign"
+_NO_OBJECTS = (int(Reason.IGNORED), int(Reason.PADDING))
 
 
 class Handle:
@@ -99,18 +101,17 @@ class Handle:
     def stats(self) -> dict[str, float]:
         """Numbers of the last step, to be logged (waits for the device); empty before the first.
 
-        positives, objects, positives_per_object, objects_without, ignored; under CoLAD also student_rho, teacher_rho
-        and teacher_share.
+        positives, objects (without ignored ones), positives_per_object, objects_without, ignored (priors); under CoLAD
+        also student_rho, teacher_rho and teacher_share.
         """
         a = self.last
         if a is None:
             return {}
-        real = int(a.offsets[-1])
-        counts = a.per_gt_count[:real]
+        counts = a.per_gt_count[~torch.isin(a.reason, torch.tensor(_NO_OBJECTS, device=a.reason.device))]
         found = {
             "positives": int(a.positive.sum()),
-            "objects": real,
-            "positives_per_object": float(counts.double().mean()) if real else 0.0,
+            "objects": len(counts),
+            "positives_per_object": float(counts.double().mean()) if len(counts) else 0.0,
             "objects_without": int((counts == 0).sum()),
             "ignored": int(a.ignored.sum()),
         }
