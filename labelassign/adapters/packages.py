@@ -10,7 +10,14 @@ from typing import Any
 from labelassign import checks
 
 # module: distribution, first and last tested release series
-TESTED = {"torchvision": ("torchvision", "0.29", "0.29")}
+TESTED = {
+    "torchvision": ("torchvision", "0.29", "0.29"),
+    "ultralytics": ("ultralytics", "8.4", "8.4"),
+    "mmdet": ("mmdet", "3.3", "3.3"),
+    "transformers": ("transformers", "5.23", "5.23"),
+    "effdet": ("effdet", "0.4", "0.4"),
+    "monai": ("monai", "1.6", "1.6"),
+}
 
 
 def need(name: str) -> Any:

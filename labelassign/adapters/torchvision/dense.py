@@ -12,7 +12,7 @@ from torchvision.models.detection.ssd import SSD
 
 from labelassign import checks
 from labelassign.adapters.handle import Handle
-from labelassign.adapters.torchvision.anchors import Anchors
+from labelassign.adapters.torchvision.anchors import Watched
 from labelassign.adapters.torchvision.encoding import objects, to_torchvision
 from labelassign.structures import Predictions
 
@@ -28,7 +28,7 @@ class Dense:
 
     def __init__(self, handle: Handle) -> None:
         """Of that handle's model."""
-        self.handle, self.anchors = handle, Anchors(handle.who)
+        self.handle, self.watched = handle, Watched(handle.who)
 
     @classmethod
     def attach(cls, handle: Handle) -> Handle:
@@ -37,20 +37,20 @@ class Dense:
         if teacher is not None and not isinstance(teacher.module, cls.takes):
             found, fix = type(teacher.module).__name__, "Both networks must be of one kind."
             checks.fail(handle.who, f"a teacher that is a {cls.takes.__name__}", found, fix, TypeError)
-        handle.hook(model.anchor_generator.register_forward_hook(made.anchors.see))
+        handle.hook(model.anchor_generator.register_forward_hook(made.watched.see))
         handle.put(model, "compute_loss", made)
         return handle.attached()
 
     def __call__(self, targets: list[dict[str, Tensor]], outputs: Outputs, anchors: list[Tensor], *_: Any) -> Outputs:
         """The losses of a batch; what the model matched by itself is not looked at."""
         handle, model = self.handle, self.handle.model
-        priors, images = self.anchors.take(anchors)
+        priors, images = self.watched.take(anchors)
         needs = handle.assigner.needs
         mine = self.predictions(model, outputs, priors.boxes) if "predictions" in needs else None
         theirs, seen = None, None
         if handle.teacher is not None:
             with handle.teacher.at_work() as teacher:
-                seen = self.anchors.outputs_of(teacher.backbone, teacher, images)
+                seen = self.watched.outputs_of(teacher.backbone, teacher, images)
             theirs = self.predictions(handle.teacher.module, seen, priors.boxes)
         gt = objects(targets, self.first_label)
         rows = to_torchvision(handle.decide(priors, gt, mine, theirs), ignore=self.ignores)

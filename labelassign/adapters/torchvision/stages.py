@@ -12,7 +12,7 @@ from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_p
 from labelassign import checks
 from labelassign.adapters.encoding import local_rows
 from labelassign.adapters.handle import Handle
-from labelassign.adapters.torchvision.anchors import Anchors
+from labelassign.adapters.torchvision.anchors import Watched
 from labelassign.adapters.torchvision.encoding import objects
 from labelassign.structures import IGNORE, Predictions, Priors
 
@@ -24,7 +24,7 @@ class Proposing:
 
     def __init__(self, handle: Handle) -> None:
         """Of that handle's model."""
-        self.handle, self.anchors, self.outputs = handle, Anchors(handle.who), None
+        self.handle, self.watched, self.outputs = handle, Watched(handle.who), None
 
     @classmethod
     def attach(cls, handle: Handle) -> Handle:
@@ -33,7 +33,7 @@ class Proposing:
         if teacher is not None and (teacher.trains or not hasattr(teacher.module, "rpn")):
             found, fix = type(teacher.module).__name__, "CoLAD trains whole detectors: RetinaNet, FCOS or SSD."
             checks.fail(handle.who, "LAD with a Faster R-CNN as the teacher of `rpn`", found, fix, TypeError)
-        handle.hook(stage.anchor_generator.register_forward_hook(made.anchors.see))
+        handle.hook(stage.anchor_generator.register_forward_hook(made.watched.see))
         handle.hook(stage.head.register_forward_hook(made.see))
         handle.put(stage, "assign_targets_to_anchors", made)
         return handle.attached()
@@ -45,12 +45,12 @@ class Proposing:
     def __call__(self, anchors: list[Tensor], targets: list[dict[str, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
         """Labels (1, 0, -1 ignored) and boxes of all anchors."""
         handle, needs = self.handle, self.handle.assigner.needs
-        priors, images = self.anchors.take(anchors)
+        priors, images = self.watched.take(anchors)
         (outputs, self.outputs), theirs = (self.outputs, None), None
         mine = self.predictions(handle.model, outputs, anchors) if "predictions" in needs else None
         if handle.teacher is not None:
             with handle.teacher.at_work() as teacher:
-                seen = self.anchors.outputs_of(teacher.backbone, teacher.rpn, images)
+                seen = self.watched.outputs_of(teacher.backbone, teacher.rpn, images)
             theirs = self.predictions(handle.teacher.module.rpn, seen, anchors)
         gt = objects([{**each, "labels": torch.zeros_like(each["labels"])} for each in targets])
         assignment = handle.decide(priors, gt, mine, theirs)
