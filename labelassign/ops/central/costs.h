@@ -74,8 +74,7 @@ struct Judge {
   LA_INLINE const float* read(int64_t at, float* row) const {
     if (network.scores_type == kFloat32 && network.columns % kFloats == 0)
       return static_cast<const float*>(network.scores) + at * network.columns;
-    const float rest = rule.scores_are == kProbs ? 0.0f : kNowhere;
-    for (int64_t c = network.columns; c < padded; c++) row[c] = rest;
+    for (int64_t c = network.columns; c < padded; c++) row[c] = nothing();
     if (network.scores_type == kFloat32)
       std::memcpy(row, static_cast<const float*>(network.scores) + at * network.columns, (size_t)network.columns * 4);
     for (int64_t c = 0; network.scores_type != kFloat32 && c < network.columns; c++)
@@ -88,15 +87,17 @@ struct Judge {
   LA_INLINE double objectness_at(int64_t at) const { return element(objectness, objectness_type, at); }
   LA_INLINE int64_t label_in(int64_t label) const { return label < 0 ? 0 : label >= classes ? classes - 1 : label; }
 
-  // Whether all that the prior predicts is finite.
+  // Whether all that the prior predicts but for the scores is finite; and with them.
+  LA_INLINE bool sound(int64_t at) const {
+    return finite(predicted(network, at)) && (!objectness || finite((float)objectness_at(at)));
+  }
   LA_INLINE bool sound(int64_t at, const float* scores) const {
     F none = all(0.0f);
     for (int64_t c = 0; c < padded; c += kFloats) {
       const F x = load<F>(scores + c);
       none = none + (x - x);
     }
-    return sum(none) == 0.0f && finite(predicted(network, at)) &&
-           (!objectness || finite((float)objectness_at(at)));
+    return every(none == all(0.0f)) && sound(at);
   }
   // what a softmax divides by, as a logarithm
   LA_INLINE double shift(const float* scores) const {
@@ -119,9 +120,13 @@ struct Judge {
     const double rest = not_below(l.rest, kLogFloor), p = first_of(exp_negative(all(l.log)));
     return rule.kind == kSimOta ? -rest : -rest * (p * p);
   }
+  LA_INLINE double log_alone(double x, double by) const {
+    if (rule.scores_are == kSigmoid) return of_logit(x).log;
+    return rule.scores_are == kProbs ? __builtin_log(clamped(x)) : x - by > 0 ? 0.0 : x - by;
+  }
   LA_INLINE Logs logs(double x, double by) const {
     if (rule.scores_are == kSigmoid) return of_logit(x);
-    const double log = rule.scores_are == kProbs ? __builtin_log(clamped(x)) : x - by > 0 ? 0.0 : x - by;
+    const double log = log_alone(x, by);
     return {log, log_rest(log)};
   }
 
@@ -171,11 +176,14 @@ struct Judge {
   // The cost but for its place; `whole` is the total, `by` the softmax's shift.
   LA_INLINE Price price(int64_t at, int64_t label, float u, double whole, double by) const {
     const double* w = rule.weight;
-    const Logs raw = logs(score(at, label), by);
+    const double x = score(at, label);
     double cost;
     if (rule.kind == kAligned) {
-      cost = (w[0] != 0 ? -w[0] * raw.log : 0.0) + (w[1] != 0 ? -w[1] * __builtin_log((double)u) : 0.0);
-    } else if (rule.kind == kSimOta) {
+      cost = (w[0] != 0 ? -w[0] * log_alone(x, by) : 0.0) + (w[1] != 0 ? -w[1] * __builtin_log((double)u) : 0.0);
+      return {cost < 0 ? 0.0 : cost, u};
+    }
+    const Logs raw = logs(x, by);
+    if (rule.kind == kSimOta) {
       const Logs l = joined(raw, at);
       const double own = whole - missed(l) - not_below(l.log, kLogFloor);
       cost = w[0] * own - w[1] * __builtin_log((double)u + w[2]);
@@ -195,22 +203,32 @@ struct Judge {
     const F l = all(0.0f) - rough_log(u + all((float)eps())) - all(kLoose);
     return all((float)weight()) * l;
   }
-  // -log of the highest score at least
-  LA_INLINE float low_aligned(const float* scores) const {
-    F high = all(rule.scores_are == kProbs ? 0.0f : kNowhere);
-    for (int64_t c = 0; c < padded; c += kFloats) high = larger(load<F>(scores + c), high);
-    const float top = largest(high);
-    float low[kFloats];
-    if (rule.scores_are == kProbs) store(low, all(0.0f) - rough_log(all(top)));
-    else if (top < 0) low[0] = -top;  // log(1 + exp(-x)) is more than -x
-    else store(low, rough_log(all(1.0f) + rough_exp_negative(all(-top))));
-    return (float)rule.weight[0] * most(low[0] - kLoose, 0.0f);
+  LA_INLINE float nothing() const { return rule.scores_are == kProbs ? 0.0f : kNowhere; }
+  // Whether all scores of a prior are finite; the highest, and those of each class raised to them.
+  LA_INLINE bool highest(const float* scores, float& top, float* of_class) const {
+    F none = all(0.0f), high = all(nothing());
+    for (int64_t c = 0; c < padded; c += kFloats) {
+      const F x = load<F>(scores + c);
+      none = none + (x - x), high = larger(x, high);
+      store(of_class + c, larger(x, load<F>(of_class + c)));
+    }
+    top = largest(high);
+    return every(none == all(0.0f));
   }
-  // What the classes cost at least, from the scores of one prior; 0 where that is not known.
+  // -log of the highest scores at least
+  LA_INLINE F low_aligned(F top) const {
+    const F zero = all(0.0f);
+    if (rule.scores_are == kSoftmax) return zero;
+    F low = zero - rough_log(top);
+    // log(1 + exp(-x)) is more than -x
+    if (rule.scores_are == kSigmoid)
+      low = select(zero > top, zero - top, rough_log(all(1.0f) + rough_exp_negative(smaller(zero - top, zero))));
+    return all((float)rule.weight[0]) * larger(low - all(kLoose), zero);
+  }
+  // What the classes cost at least in a sum over all, from the scores of one prior; 0 where that is not known.
   LA_INLINE float low_classes(const float* scores) const {
     if (rule.scores_are == kSoftmax || joins) return 0.0f;
-    if (rule.kind == kAligned) return low_aligned(scores);
-    F whole = all(0.0f), high = all(rule.scores_are == kProbs ? 0.0f : kNowhere);
+    F whole = all(0.0f), high = all(nothing());
     for (int64_t c = 0; c < padded;) {
       F product = all(1.0f);
       for (int k = 0; k < 5 && c < padded; k++, c += kFloats) {
@@ -246,8 +264,13 @@ struct Judge {
   }
 };
 
-// Complete IoU, operation by operation as labelassign/geometry has it.
-LA_INLINE float ciou(Box p, Box q) {
+// The angle of a box's diagonal, which its complete IoU with any other asks for.
+LA_INLINE double turn_of(Box b) {
+  const double wide = (double)b.x2 - b.x1, tall = (double)b.y2 - b.y1;
+  return __builtin_atan2(wide > 0 ? wide : 0, tall > 0 ? tall : 0);
+}
+// Complete IoU, operation by operation as labelassign/geometry has it; `turned`: turn_of(q).
+LA_INLINE float ciou(Box p, Box q, double turned) {
   const auto low = [](double a, double b) { return a < b ? a : b; };
   const auto high = [](double a, double b) { return a > b ? a : b; };
   const double ax1 = p.x1, ay1 = p.y1, ax2 = p.x2, ay2 = p.y2, bx1 = q.x1, by1 = q.y1, bx2 = q.x2, by2 = q.y2;
@@ -258,28 +281,37 @@ LA_INLINE float ciou(Box p, Box q) {
   const double width = high(ax2, bx2) - low(ax1, bx1), height = high(ay2, by2) - low(ay1, by1);
   const double diagonal = width * width + height * height;
   const double dx = (ax1 + ax2 - bx1 - bx2) / 2, dy = (ay1 + ay2 - by1 - by2) / 2, apart = dx * dx + dy * dy;
-  const double turn = __builtin_atan2(wide, tall) - __builtin_atan2(other_wide, other_tall);
+  const double turn = turn_of(p) - turned;
   const double shape = (turn * turn) * (4 / (3.141592653589793 * 3.141592653589793));
   const double share = shape / high(shape - iou + 1, small);
   return (float)(iou - apart / high(diagonal, small) - share * shape);
 }
-// A bound of any of them from above.
+// A bound of any of them from above: of the complete IoU what it is without the shapes.
 LA_INLINE F overlap_at_most(int64_t kind, const Boxes& a, const Boxes& b) {
   const F u = iou(a, b), bound = select(u == u, u * all(1.00001f) + all(1e-30f), all(1.0f));
   if (kind != kCiou) return bound;
-  // in float64 areas do not overflow
   F size = all(0.0f);
   const Boxes* const both[] = {&a, &b};
   for (const Boxes* each : both) {
     const F* const sides[] = {&each->x1, &each->y1, &each->x2, &each->y2};
     for (const F* side : sides) size = larger(larger(*side, all(0.0f) - *side), size);
   }
-  return select(all(kWild) > size, bound, all(1.0f));
+  const F slip = size * all(1e-6f), none = all(0.0f);
+  const auto apart = [&](F d) { return larger(larger(d, none - d) * all(0.5f) - slip, none); };
+  const F dx = apart((a.x1 + a.x2) - (b.x1 + b.x2)), dy = apart((a.y1 + a.y2) - (b.y1 + b.y2));
+  const F width = larger(a.x2, b.x2) - smaller(a.x1, b.x1), height = larger(a.y2, b.y2) - smaller(a.y1, b.y1);
+  const F away = (dx * dx + dy * dy) / larger(width * width + height * height, all(1e-12f));
+  const I apart_at_all = at_most(smaller(a.x2, b.x2), larger(a.x1, b.x1)) | at_most(smaller(a.y2, b.y2), larger(a.y1, b.y1));
+  // in float64 areas neither overflow nor vanish
+  const I moderate = (all(kWild) > size) & (larger(area(a), area(b)) > all(1e-20f));
+  const F complete = larger(bound - away * all(0.9999f) + all(1e-6f), none);
+  return select(apart_at_all, none, select(moderate, complete, all(1.0f)));
 }
-LA_INLINE float overlap_of(int64_t kind, Box p, Box q) {
-  const float u = kind == kCiou ? ciou(p, q) : kind == kGiou ? giou(p, q) : iou(p, q);
+LA_INLINE float overlap_of(int64_t kind, Box p, Box q, double turned) {
+  const float u = kind == kCiou ? ciou(p, q, turned) : kind == kGiou ? giou(p, q) : iou(p, q);
   return u < 0 ? 0.0f : u;
 }
+LA_INLINE float overlap_of(int64_t kind, Box p, Box q) { return overlap_of(kind, p, q, kind == kCiou ? turn_of(q) : 0.0); }
 
 // The penalty of the soft centre: 10^(distance in strides - radius).
 LA_INLINE double soft_centre(const CentralScene& s, const Asker& a, int64_t image, int64_t prior) {

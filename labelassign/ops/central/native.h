@@ -9,60 +9,112 @@
 namespace LA_SET {
 namespace {
 
+// What one network says of a run of priors: boxes, and bounds of the classes' cost. Side by side, for whoever comes by.
+struct Run16 { float x1[kRunLanes], y1[kRunLanes], x2[kRunLanes], y2[kRunLanes], low[kRunLanes]; };
+LA_INLINE Boxes boxes_of(const Run16& r) { return {load<F>(r.x1), load<F>(r.y1), load<F>(r.x2), load<F>(r.y2)}; }
+LA_INLINE Box box_of(const Run16& r, int64_t k) { return {r.x1[k], r.y1[k], r.x2[k], r.y2[k]}; }
+
 // What one network says of every prior that somebody may choose.
 struct Network16 {
   Judge judge;
-  float *x1, *y1, *x2, *y2;  // [images, stride]
+  Run16* run;                // [images, runs]
   float* hull;               // [images, 4, runs], around sound predictions of the run
-  float* low;                // [images, stride], bounds of the classes' cost
-  float* lowest;             // [images, runs], the least of them
-  float* smallest;           // [images, runs], the least area of a sound prediction
+  float* wide;               // [images, 4, folds], of a pack
+  float* lowest;             // [images, runs], the least bound of the classes' cost
+  float *smallest, *largest;  // [images, runs], areas of sound predictions
+  float* of_class;           // [images, slots, line], for alignment: bounds of what the classes of objects cost in a run
+  int32_t *slot, *label;     // [rows], [slots]
+  int64_t slots, line;
   uint16_t* sound;           // [images, runs], a bit for each prior
   double *total, *shift;     // [images, stride], a NaN until somebody has asked
-  float* row;                // [threads, padded]
+  float *row, *top;          // [threads, padded]
+  LA_INLINE const float* of_class_of(int64_t image, int64_t g) const { return of_class + (image * slots + slot[g]) * line; }
   LA_INLINE Network16(const Voice& v, const Rule& r) : judge(v, r) {}
 };
 
 LA_INLINE bool make_network(Network16& n, const Field& f, Memory& memory, int threads) {
   const int64_t images = f.s.objects.images, lanes = images * f.stride;
-  n.x1 = memory.take<float>(lanes), n.y1 = memory.take<float>(lanes);
-  n.x2 = memory.take<float>(lanes), n.y2 = memory.take<float>(lanes);
-  n.hull = memory.take<float>(images * 4 * f.runs), n.low = memory.take<float>(lanes);
-  n.lowest = memory.take<float>(images * f.runs), n.smallest = memory.take<float>(images * f.runs);
+  n.run = memory.take<Run16>(images * f.runs);
+  n.wide = memory.take<float>(images * 4 * f.folds);
+  n.hull = memory.take<float>(images * 4 * f.runs);
+  n.lowest = memory.take<float>(images * f.runs);
+  n.smallest = memory.take<float>(images * f.runs), n.largest = memory.take<float>(images * f.runs);
   n.sound = memory.take<uint16_t>(images * f.runs);
   n.total = memory.take<double>(lanes), n.shift = memory.take<double>(lanes);
-  n.row = memory.take<float>(n.judge.padded * threads);
+  n.row = memory.take<float>(n.judge.padded * threads), n.top = memory.take<float>(n.judge.padded * threads);
+  for (int64_t i = 0; i < images && !memory.failed; i++) around_nothing(f, n.wide + i * 4 * f.folds);
   return !memory.failed;
 }
 
-LA_INLINE void read_run(const Network16& n, const Field& f, int64_t image, int64_t run, float* row) {
+LA_INLINE bool tame(const float* v) {
+  const F x = load<F>(v);
+  return every((all(kWild) > x) & (x > all(-kWild)));
+}
+
+LA_INLINE bool make_classes(Network16& n, const Field& f, Memory& memory) {
+  const Objects& o = f.s.objects;
+  n.slots = 0, n.line = f.runs + kFloats, n.of_class = nullptr;  // lines of one class are not in the same cache set
+  if (f.s.rule.kind != kAligned || f.s.rule.scores_are == kSoftmax) return true;
+  n.slot = memory.take<int32_t>(o.rows), n.label = memory.take<int32_t>(n.judge.classes);
+  auto* seen = memory.take<int32_t>(n.judge.classes);
+  if (memory.failed) return false;
+  for (int64_t c = 0; c < n.judge.classes; c++) seen[c] = -1;
+  for (int64_t g = 0; g < o.rows; g++) {
+    int32_t& slot = seen[n.judge.label_in(o.labels[g])];
+    if (slot < 0) n.label[n.slots] = (int32_t)n.judge.label_in(o.labels[g]), slot = (int32_t)n.slots++;
+    n.slot[g] = slot;
+  }
+  n.of_class = memory.take<float>(o.images * n.slots * n.line);
+  return !memory.failed;
+}
+
+LA_INLINE void read_run(const Network16& n, const Field& f, int64_t image, int64_t run, float* row, float* top) {
   const uint32_t pool = f.pool[image * f.runs + run];
-  const int64_t lane = image * f.stride + run * kRunLanes, prior = image * f.n + run * kRunLanes;
+  const int64_t at = image * f.runs + run, lane = at * kRunLanes, prior = image * f.n + run * kRunLanes;
+  const Judge& judge = n.judge;
+  const bool aligned = judge.rule.kind == kAligned;
   uint32_t sound = 0;
-  Box hull = {kInfinity, kInfinity, -kInfinity, -kInfinity};
-  float lowest = kInfinity, small = kInfinity;
-  const F none = all(0.0f);
-  store(n.x1 + lane, none), store(n.y1 + lane, none), store(n.x2 + lane, none), store(n.y2 + lane, none);
-  store(n.low + lane, none);
-  std::memset(n.total + lane, 0xff, kRunLanes * sizeof(double));  // a NaN
-  std::memset(n.shift + lane, 0xff, kRunLanes * sizeof(double));
+  for (int64_t c = 0; aligned && c < judge.padded; c += kFloats) store(top + c, all(judge.nothing()));
+  Run16& to = n.run[at];
+  float low[kFloats] = {}, size[kFloats];
+  store(to.x1, all(0.0f)), store(to.y1, all(0.0f)), store(to.x2, all(0.0f)), store(to.y2, all(0.0f));
+  if (judge.rule.kind != kAligned) std::memset(n.total + lane, 0xff, kRunLanes * sizeof(double));  // a NaN
+  if (judge.rule.scores_are == kSoftmax) std::memset(n.shift + lane, 0xff, kRunLanes * sizeof(double));
   for (uint32_t some = pool; some; some &= some - 1) {
     const int k = __builtin_ctz(some);
-    const float* scores = n.judge.read(prior + k, row);
-    if (!n.judge.sound(prior + k, scores)) continue;
+    const float* scores = judge.read(prior + k, row);
+    const Box b = predicted(judge.network, prior + k);
+    to.x1[k] = b.x1, to.y1[k] = b.y1, to.x2[k] = b.x2, to.y2[k] = b.y2;
+    if (!(aligned ? judge.highest(scores, low[k], top) && judge.sound(prior + k) : judge.sound(prior + k, scores))) continue;
     sound |= 1u << k;
-    const Box b = predicted(n.judge.network, prior + k);
-    n.x1[lane + k] = b.x1, n.y1[lane + k] = b.y1, n.x2[lane + k] = b.x2, n.y2[lane + k] = b.y2;
-    hull = around(hull, b), small = least(area(b), small);
-    const auto tame = [](float v) { return __builtin_fabsf(v) < kWild; };
-    if (!(tame(b.x1) & tame(b.y1) & tame(b.x2) & tame(b.y2))) hull = {-kInfinity, -kInfinity, kInfinity, kInfinity};
-    const float low = n.judge.low_classes(scores);
-    n.low[lane + k] = low, lowest = least(low, lowest);
+    if (!aligned) low[k] = judge.low_classes(scores);
+  }
+  const Boxes boxes = boxes_of(to);
+  if (aligned) store(low, judge.low_aligned(load<F>(low)));
+  if (n.of_class && sound) {
+    for (int64_t c = 0; c < judge.padded; c += kFloats) store(top + c, judge.low_aligned(load<F>(top + c)));
+    float* bound = n.of_class + image * n.slots * n.line + run;
+    for (int64_t c = 0; c < n.slots; c++) bound[c * n.line] = top[n.label[c]];
+  }
+  store(to.low, load<F>(low)), store(size, area(boxes));
+  Box hull = {kInfinity, kInfinity, -kInfinity, -kInfinity};
+  float lowest = kInfinity, small = kInfinity, large = 0.0f;
+  if (sound == 0xffff && tame(to.x1) && tame(to.y1) && tame(to.x2) && tame(to.y2)) {
+    hull = {smallest(boxes.x1), smallest(boxes.y1), largest(boxes.x2), largest(boxes.y2)};
+    lowest = smallest(load<F>(low)), small = smallest(load<F>(size)), large = largest(load<F>(size));
+  } else {
+    for (uint32_t some = sound; some; some &= some - 1) {
+      const int k = __builtin_ctz(some);
+      const Box b = box_of(to, k);
+      const auto tame = [](float v) { return __builtin_fabsf(v) < kWild; };
+      hull = around(hull, b), small = least(size[k], small), large = most(size[k], large), lowest = least(low[k], lowest);
+      if (tame(b.x1) & tame(b.y1) & tame(b.x2) & tame(b.y2)) continue;
+      hull = {-kInfinity, -kInfinity, kInfinity, kInfinity}, large = kInfinity;
+    }
   }
   float* out = n.hull + image * 4 * f.runs + run;
   out[0] = hull.x1, out[f.runs] = hull.y1, out[2 * f.runs] = hull.x2, out[3 * f.runs] = hull.y2;
-  n.lowest[image * f.runs + run] = lowest, n.smallest[image * f.runs + run] = small;
-  n.sound[image * f.runs + run] = (uint16_t)sound;
+  n.lowest[at] = lowest, n.smallest[at] = small, n.largest[at] = large, n.sound[at] = (uint16_t)sound;
 }
 
 LA_INLINE double known(const double* at) {
@@ -112,7 +164,7 @@ LA_INLINE float rank_of(const Network16& n, const Field& f, int64_t g, int64_t p
 
 // What a worker writes on: the lanes of the runs that an object has visited, and its lists.
 struct Desk16 {
-  float *low, *u;     // [stride]
+  float *low, *u;     // [stride], bounds of the costs, and overlaps or (where that is much work) bounds of them
   int32_t* run;       // [runs]
   uint16_t *lane, *own;
   uint8_t* visited;   // [runs]
@@ -120,6 +172,7 @@ struct Desk16 {
   float *near_low, *near_iou;
   float *seed, *key, *most;
   int32_t *seed_place, *place;
+  float* iou;         // [stride], exact overlaps of priors whose cost is
   double* measured;   // [stride], for moments
   float* row;
 };
@@ -131,6 +184,7 @@ LA_INLINE bool make_desk(Desk16& d, const Field& f, int64_t topk, int64_t overla
   d.near_low = memory.take<float>(f.runs + kFloats), d.near_iou = memory.take<float>(f.runs + kFloats);
   d.seed = memory.take<float>(topk), d.key = memory.take<float>(topk), d.most = memory.take<float>(overlaps);
   d.seed_place = memory.take<int32_t>(topk), d.place = memory.take<int32_t>(topk);
+  d.iou = memory.take<float>(f.stride);
   d.measured = memory.take<double>(spread ? f.stride : 1);
   d.row = row;
   return !memory.failed;
@@ -146,7 +200,7 @@ LA_INLINE F low_away(F dx, F dy, F inverse, float radius) {
   return from_bits((bits(t) + all((int32_t)(127 - 0x4B400000))) << 23);
 }
 
-constexpr int kFirst = 4;  // runs
+constexpr int kFirst = 8;  // runs
 
 struct Found {
   Shortlist list;  // of priors
@@ -166,7 +220,7 @@ LA_INLINE void keep_overlap(float* most, int64_t room, float u) {
 LA_INLINE void visit_run(const Ranked& r, int64_t g, int64_t run, Desk16& d, Found& out, Shortlist* seeds) {
   const Field& f = r.f;
   const Network16& n = r.n;
-  const int64_t image = f.image[g], at = image * f.runs + run, lane = image * f.stride + run * kRunLanes;
+  const int64_t image = f.image[g], at = image * f.runs + run;
   const Asker& a = f.asker[g];
   const uint32_t pool = f.pool[at];
   if (!pool) return;
@@ -174,7 +228,7 @@ LA_INLINE void visit_run(const Ranked& r, int64_t g, int64_t run, Desk16& d, Fou
   uint32_t sound = wanted & n.sound[at];
   if (f.s.region.pool == kOwn && wanted) out.had = true, out.refused += __builtin_popcount(wanted & ~sound);
   if (!sound) return;
-  const Boxes p = {load<F>(n.x1 + lane), load<F>(n.y1 + lane), load<F>(n.x2 + lane), load<F>(n.y2 + lane)};
+  const Boxes p = boxes_of(n.run[at]);
   const Boxes q = {all(a.box.x1), all(a.box.y1), all(a.box.x2), all(a.box.y2)};
   const Rule& rule = n.judge.rule;
   F u = rule.overlap == kGiou ? giou(p, q) : rule.overlap == kIou ? iou(p, q) : overlap_at_most(kCiou, p, q);
@@ -185,24 +239,29 @@ LA_INLINE void visit_run(const Ranked& r, int64_t g, int64_t run, Desk16& d, Fou
   if (r.overlaps) {
     for (uint32_t some = sound & lanes(u > all(d.most[r.overlaps - 1])); some; some &= some - 1) {
       const int k = __builtin_ctz(some);
-      const Box b = {n.x1[lane + k], n.y1[lane + k], n.x2[lane + k], n.y2[lane + k]};
-      keep_overlap(d.most, r.overlaps, rule.overlap == kCiou ? overlap_of(kCiou, b, a.box) : kept[k]);
+      const bool whole = rule.overlap == kCiou;
+      keep_overlap(d.most, r.overlaps, whole ? overlap_of(kCiou, box_of(n.run[at], k), a.box, f.turned[g]) : kept[k]);
     }
   }
-  F low = n.judge.low_overlap(u) + load<F>(n.low + lane);
+  F low = load<F>(n.run[at].low);
+  if (n.of_class) low = larger(low, all(n.of_class_of(image, g)[run]));
+  low = low + n.judge.low_overlap(u);
   if (rule.kind == kSoft) {
     const int64_t c = f.copy_of(image) * f.stride + run * kRunLanes;
     low = low + low_away(load<F>(f.x + c) - all(a.x), load<F>(f.y + c) - all(a.y),
                          load<F>(f.inverse + run * kRunLanes), (float)rule.weight[1]);
   }
-  float bound[kFloats];
-  store(bound, low);
   const float penalty = (float)f.s.region.penalty;
-  for (uint32_t some = penalty > 0 ? sound & ~own : 0; some; some &= some - 1) bound[__builtin_ctz(some)] += penalty;
+  if (penalty > 0 && (sound & ~own)) {
+    float bound[kFloats];
+    store(bound, low);
+    for (uint32_t some = sound & ~own; some; some &= some - 1) bound[__builtin_ctz(some)] += penalty;
+    low = load<F>(bound);
+  }
   // of an overlap of 0 there is no alignment
   if (rule.kind == kAligned && rule.weight[1] > 0) sound &= lanes(u > all(0.0f));
   if (!sound) return;
-  low = load<F>(bound) * all(0.999999f);
+  low = low * all(0.999999f);
   low = select(low > all(0.0f), low, all(0.0f));
   store(d.low + out.runs * kRunLanes, low);
   const float worst = seeds ? seeds->worst() : 0.0f;
@@ -213,16 +272,17 @@ LA_INLINE void visit_run(const Ranked& r, int64_t g, int64_t run, Desk16& d, Fou
   d.run[out.runs] = (int32_t)run, d.lane[out.runs] = (uint16_t)sound, d.own[out.runs] = (uint16_t)own, out.runs++;
 }
 
-// Exact rank of a visited lane; its overlap becomes exact, too.
-LA_INLINE float judge_lane(const Ranked& r, int64_t g, int64_t place, Desk16& d, double* base = nullptr) {
+// Exact rank of a visited lane, or infinite if it exceeds `worst`; its overlap becomes exact, too.
+LA_INLINE float judge_lane(const Ranked& r, int64_t g, int64_t place, Desk16& d, float worst, double* base = nullptr) {
   const Field& f = r.f;
   const int64_t run = d.run[place / kRunLanes], k = place % kRunLanes, prior = run * kRunLanes + k;
   const bool own = d.own[place / kRunLanes] >> k & 1;
   float u = d.u[place];
   if (r.n.judge.rule.overlap == kCiou) {
-    const int64_t lane = f.image[g] * f.stride + prior;
-    u = overlap_of(kCiou, {r.n.x1[lane], r.n.y1[lane], r.n.x2[lane], r.n.y2[lane]}, f.asker[g].box);
+    if (r.n.judge.rule.kind == kAligned && rank_of(r.n, f, g, prior, u, own, d.row) * 0.999999f > worst) return kInfinity;
+    u = overlap_of(kCiou, box_of(r.n.run[f.image[g] * f.runs + run], k), f.asker[g].box, f.turned[g]);
   }
+  d.iou[prior] = u;
   return rank_of(r.n, f, g, prior, u, own, d.row, base);
 }
 LA_INLINE int32_t prior_of(const Desk16& d, int64_t place) { return d.run[place / kRunLanes] * kRunLanes + place % kRunLanes; }
@@ -235,22 +295,37 @@ LA_INLINE int64_t find_near(const Ranked& r, int64_t g, Desk16& d) {
   const Asker& a = f.asker[g];
   const int64_t image = f.image[g];
   const float* hull = r.n.hull + image * 4 * f.runs;
+  const float* classes = r.n.of_class ? r.n.of_class_of(image, g) : r.n.lowest + image * f.runs;
   const bool others = f.s.region.pool != kOwn, soft = f.s.rule.kind == kSoft;
   const F x1 = all(a.box.x1), y1 = all(a.box.y1), x2 = all(a.box.x2), y2 = all(a.box.y2), zero = all(0.0f);
   const F size = all(area(a.box)), x = all(a.x), y = all(a.y);
   const bool loose = a.wild || !(area(a.box) > 1e-20f);
   if (others) std::memset(d.visited, 0, (size_t)f.runs);
   int64_t found = 0;
-  for (int64_t k = 0; k < f.runs; k += kFloats) {
+  const auto meets = [&](const float* hulls, int64_t step, uint32_t own) {
+    if (!others) return own;
+    const F left = load<F>(hulls), top = load<F>(hulls + step), right = load<F>(hulls + 2 * step), bottom = load<F>(hulls + 3 * step);
+    return own | (a.wild ? 0xffff : lanes((right > x1) & (x2 > left) & (bottom > y1) & (y2 > top)));
+  };
+  int64_t from = -kFloats;
+  for (uint32_t packs = 0;; packs &= packs - 1) {
+    while (!packs && (from += kFloats) < f.packs) {
+      packs = lanes(own(sides(f.s.region, a, f.wide_of(image) + from, f.folds, f.farthest + from)));
+      packs = meets(r.n.wide + image * 4 * f.folds + from, f.folds, packs);
+      if (f.packs - from < kFloats) packs &= (1u << (f.packs - from)) - 1;
+    }
+    if (!packs) break;
+    const int64_t k = (from + __builtin_ctz(packs)) * kFloats;
     uint32_t near = lanes(own(sides(f.s.region, a, f.hull_of(image) + k, f.runs, f.far + k)));
+    near = meets(hull + k, f.runs, near);
+    if (!near) continue;
     const F left = load<F>(hull + k), top = load<F>(hull + f.runs + k);
     const F right = load<F>(hull + 2 * f.runs + k), bottom = load<F>(hull + 3 * f.runs + k);
-    if (others) near |= a.wild ? 0xffff : lanes((right > x1) & (x2 > left) & (bottom > y1) & (y2 > top));
-    if (!near) continue;
     const F w = larger(smaller(right, x2) - larger(left, x1), zero), h = larger(smaller(bottom, y2) - larger(top, y1), zero);
-    F most = (w * h) / larger(size, load<F>(r.n.smallest + image * f.runs + k)) * all(1.0001f);
+    const int64_t at = image * f.runs + k;
+    F most = smaller(w * h, load<F>(r.n.largest + at)) / larger(size, load<F>(r.n.smallest + at)) * all(1.0001f);
     if (loose) most = all(1.001f);
-    F low = r.n.judge.low_overlap(most) + load<F>(r.n.lowest + image * f.runs + k);
+    F low = r.n.judge.low_overlap(most) + load<F>(classes + k);
     if (soft) {
       const float* c = f.hull_of(image) + k;
       const F dx = larger(larger(load<F>(c) - x, x - load<F>(c + 2 * f.runs)), zero);
@@ -294,7 +369,7 @@ LA_INLINE void rank_visited(const Ranked& r, int64_t g, int64_t from, Desk16& d,
     for (uint32_t some = worth(out, d, v); some; some &= some - 1) {
       const int64_t place = v * kRunLanes + __builtin_ctz(some);
       if (d.low[place] > out.list.worst()) continue;
-      const float cost = judge_lane(r, g, place, d);
+      const float cost = judge_lane(r, g, place, d, out.list.worst());
       if (finite(cost) && out.list.takes(cost)) out.list.put(cost, prior_of(d, place));
     }
   }
@@ -353,7 +428,7 @@ LA_INLINE void measure(const Ranked& r, int64_t g, Desk16& d, Found& out) {
       const int64_t place = v * kRunLanes + __builtin_ctz(some);
       double base = 0;
       if (r.spread || !surely_finite(r, g, place, d)) {
-        const float cost = judge_lane(r, g, place, d, &base);
+        const float cost = judge_lane(r, g, place, d, kInfinity, &base);
         if (!finite(cost) || !finite((float)base)) continue;
       }
       if (r.spread) d.measured[out.count] = (float)base, total += (float)base;
@@ -411,7 +486,7 @@ LA_INLINE void rank_row(const Ranked& r, int64_t g, Desk16& d, Found& out) {
   for (int64_t k = 0; k < first; k++) fetch_scores(r, g, prior_of(d, d.seed_place[k]));
   for (int64_t k = 0; k < first; k++) {
     const int64_t place = d.seed_place[k];
-    const float cost = judge_lane(r, g, place, d);
+    const float cost = judge_lane(r, g, place, d, kInfinity);
     d.lane[place / kRunLanes] &= (uint16_t)~(1u << place % kRunLanes);
     if (finite(cost) && out.list.takes(cost)) out.list.put(cost, prior_of(d, place));
   }
@@ -443,7 +518,10 @@ struct Prepared {
 };
 LA_INLINE bool prepare(Prepared& p, const CentralScene& s, int64_t topk, int64_t overlaps, bool spread, int threads,
                        Memory& memory) {
-  if (!make_field(p.f, s, memory) || !make_network(p.n, p.f, memory, threads)) return false;
+  if (!make_field(p.f, s, memory) || !make_network(p.n, p.f, memory, threads) ||
+      !make_classes(p.n, p.f, memory))
+    return false;
+  for (int64_t g = 0; s.rule.overlap == kCiou && g < s.objects.rows; g++) p.f.turned[g] = turn_of(p.f.asker[g].box);
   p.reached = memory.zeros<uint8_t>(s.objects.images), p.unsound = memory.zeros<int64_t>(s.objects.images);
   p.desk = memory.take<Desk16>(threads);
   for (int t = 0; t < threads && !memory.failed; t++)
@@ -464,10 +542,11 @@ template <class Body> LA_INLINE void look_around(Prepared& p, int threads, Body 
     int64_t lost = 0;
     bool any = false;
     for (int64_t r = from; r < to; r++) {
-      read_run(p.n, f, image, r, p.n.row + worker * p.n.judge.padded);
+      read_run(p.n, f, image, r, p.n.row + worker * p.n.judge.padded, p.n.top + worker * p.n.judge.padded);
       const int64_t at = image * f.runs + r;
       any |= f.pool[at] != 0, lost += __builtin_popcount(f.pool[at] & ~p.n.sound[at] & 0xffff);
     }
+    around_packs(f, p.n.hull + image * 4 * f.runs, p.n.wide + image * 4 * f.folds, from, to);
     if (any) __atomic_store_n(p.reached + image, (uint8_t)1, __ATOMIC_RELAXED);
     if (lost) __atomic_fetch_add(p.unsound + image, lost, __ATOMIC_RELAXED);
     body(image, from * kRunLanes, to * kRunLanes < f.n ? to * kRunLanes : f.n);
@@ -496,11 +575,9 @@ int32_t central(const CentralArguments& a, int threads, Memory& memory) {
     rank_row(r, g, d, found);
     for (int64_t k = 0; k < a.topk; k++) {
       const bool held = k < found.list.held;
-      const int64_t prior = held ? d.place[k] : -1, lane = p.f.image[g] * p.f.stride + prior;
+      const int64_t prior = held ? d.place[k] : -1;
       a.prior[g * a.topk + k] = prior, a.cost[g * a.topk + k] = held ? d.key[k] : kInfinity;
-      a.iou[g * a.topk + k] =
-          held ? overlap_of(a.scene.rule.overlap, {p.n.x1[lane], p.n.y1[lane], p.n.x2[lane], p.n.y2[lane]}, p.f.asker[g].box)
-               : 0.0f;
+      a.iou[g * a.topk + k] = held ? d.iou[prior] : 0.0f;
     }
     for (int64_t k = 0; k < a.overlaps; k++) a.best_iou[g * a.overlaps + k] = d.most[k];
     a.count[g] = found.count, a.mean[g] = found.mean, a.variance[g] = found.variance;
@@ -518,7 +595,7 @@ LA_INLINE Single single(const CentralScene& s, const Judge& judge, int64_t image
   const float* scores = judge.read(at, row);
   if (!judge.sound(at, scores)) return {kInfinity, 0.0f};
   const Box target = box_at(s.objects.boxes + g * 4);
-  const float raw = judge.rule.overlap == kCiou   ? ciou(predicted(judge.network, at), target)
+  const float raw = judge.rule.overlap == kCiou   ? ciou(predicted(judge.network, at), target, turn_of(target))
                     : judge.rule.overlap == kGiou ? giou(predicted(judge.network, at), target)
                                                   : iou(predicted(judge.network, at), target);
   if (!finite(raw)) return {kInfinity, 0.0f};

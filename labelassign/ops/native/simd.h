@@ -105,6 +105,7 @@ LA_INLINE uint32_t lanes(I m) {
 #endif
   return out;
 }
+LA_INLINE bool every(I m) { return lanes(m) == 0xffff; }
 LA_INLINE double sum(D a) {
   double l[8];
   store(l, a);
