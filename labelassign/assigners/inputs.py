@@ -57,7 +57,7 @@ def check_kinds(
     found = {name: is_rotated(record.boxes) for name, record in given.items() if record is not None}
     names = {name: "rotated (xywhr)" if turned else "upright (xyxy)" for name, turned in found.items()}
     if any(found.values()) and not takes_rotated:
-        fix = "MaxIoU, ATSS and TaskAligned take rotated ones, and LAD and CoLAD over TaskAligned."
+        fix = "MaxIoU, ATSS and TaskAligned take rotated ones; LAD, CoLAD, Rescue and Warmup do over these."
         checks.fail(who, "upright boxes (xyxy)", names, fix)
     if gt.num_rows == 0:  # nothing: of either kind
         del found["gt"]

@@ -29,9 +29,9 @@ class Rescue(Assigner):
     needy. It never takes invalid priors, nor those whose prediction, if the method needs any, is not finite. Where
     needy objects wish for one prior the lower row has it, as if they were served one by one in that order.
 
-    A rescued prior has weights and class target 1, and its overlap as quality (0 for points). An object that owns
-    nothing else has the reason RESCUED; one that still has nothing keeps its reason. Distance has no limit: an object
-    far outside the image takes a prior, too.
+    A rescued prior has weights and class target 1, and its overlap as quality (0 for points; between rotated boxes the
+    exact one, whatever the method ranks by). An object that owns nothing else has the reason RESCUED; one that still
+    has nothing keeps its reason. Distance has no limit: an object far outside the image takes a prior, too.
 
     Each needy object chooses among its first `candidates` free priors; where more objects than that want the same
     neighbourhood, some still go without. 64 rounds of asking stand for the queue: in a chain of more than 64 objects,
@@ -47,7 +47,7 @@ class Rescue(Assigner):
     Cost: one pass over [needy objects, N] in blocks.
     Diagnostics: those of the method, and `rescued` `[G]`: how many priors a row was given.
     Raises: TypeError for something that is no assigner; ValueError for queries, which have no place in the image, and
-    for rotated boxes.
+    for rotated boxes if the method takes none.
 
     Example:
         >>> tiny = la.GroundTruth.from_list([{"boxes": [[30, 30, 33, 33], [31, 31, 34, 34]], "labels": [0, 0]}])
@@ -75,6 +75,11 @@ class Rescue(Assigner):
     def needs(self) -> frozenset[str]:
         """What a call must bring beside priors and ground truth: as the wrapped assigner."""
         return self.assigner.needs
+
+    @property
+    def takes_rotated(self) -> bool:
+        """Whether boxes may be rotated ones: as the wrapped assigner."""
+        return self.assigner.takes_rotated
 
     def _assign(
         self,

@@ -130,6 +130,56 @@ def test_crowds_are_served_as_if_one_by_one(seed, least, candidates, spread):
     wrappers.rescue_condition(rescue, scene, scene.assign(rescue))
 
 
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 3),
+    st.sampled_from([3, 9, 40]),
+    st.sampled_from([la.MaxIoU(low_quality="off"), la.ATSS(topk=2), la.TaskAligned(topk=2)]),
+    st.booleans(),
+)
+def test_crowds_of_rotated_objects_are_served_as_if_one_by_one(seed, least, candidates, inner, upright):
+    random = torch.Generator().manual_seed(seed)
+    priors = la.Priors.grid(image_size=(64, 64), strides=(8, 16), scale=2)
+    middle, sides = 32 + 15 * torch.randn(2, 20, 2, generator=random), 1 + 9 * torch.rand(2, 20, 2, generator=random)
+    boxes = torch.cat([middle, sides, 3 * torch.randn(2, 20, 1, generator=random)], -1)
+    gt = la.GroundTruth.from_padded(boxes, torch.zeros(2, 20).long(), torch.tensor([20, 9]))
+    networks = [invent(priors, 2, 3, seed=i) for i in (1, 2)]
+    turned = [replace(p, boxes=la.geometry.as_rotated(p.boxes)) for p in networks]
+    own = (
+        priors
+        if upright
+        else replace(priors, boxes=la.geometry.as_rotated(priors.boxes) + torch.tensor([0.0] * 4 + [0.3]))
+    )
+    rescue, scene = la.Rescue(inner, least, candidates), Scene(own, gt, *turned)
+    wrappers.rescue_condition(rescue, scene, scene.assign(rescue))
+
+
+def test_the_rotated_box_itself_is_overlapped():
+    """A thin object along the diagonal of three priors touches none of the two that only the box around it touches."""
+    corners = [[0.0, 0], [16, 16], [32, 32], [0, 32], [32, 0]]
+    priors = la.Priors.from_boxes([[x, y, x + 16, y + 16] for x, y in corners], strides=[16] * 5)
+    gt = objects([24.0, 24, 60, 2, torch.pi / 4])
+    for least, owned in ((1, [1]), (3, [0, 1, 2]), (4, [0, 1, 2, 3])):
+        a = la.Rescue(la.MaxIoU(low_quality="off"), least)(priors, gt)
+        assert a.positive[0].nonzero().flatten().tolist() == owned
+        iou = la.geometry.rotated_iou(priors.boxes, gt.boxes)
+        assert torch.equal(a.quality[0, owned], iou[owned])
+        assert (iou[owned] > 0).tolist() == [n < 3 for n in owned]
+        assert a.reasons == ["RESCUED"]
+
+
+@pytest.mark.parametrize("inner", [la.ATSS(), la.MaxIoU(low_quality="off"), la.TaskAligned(topk=2)], ids=repr)
+def test_angle_0_is_upright(inner):
+    """But for the rounding of overlaps, which may order two priors that are equally good."""
+    for seed in range(4):
+        priors, gt, p = grid(), ground_truth((9, 0, 12), seed=seed), predictions(grid(), seed=seed)
+        turned = [replace(r, boxes=la.geometry.as_rotated(r.boxes)) for r in (priors, gt, p)]
+        want, got = la.Rescue(inner, 2)(priors, gt, p), la.Rescue(inner, 2)(*turned)
+        assert (got.gt_index != want.gt_index).sum() <= 4
+        assert torch.equal(got.reason, want.reason)
+        assert int(got.per_gt_count.min()) >= 2
+
+
 def chain(rows):
     """Row 1 wants what row 0 has and then what row 2 wants, and so on."""
     number = torch.arange(rows)
@@ -175,6 +225,9 @@ def test_over_any_assigner_every_object_has_a_prior(inner):
 def test_what_cannot_be_rescued_is_refused():
     with pytest.raises(ValueError, match=r"Rescue: expected priors with a place in the image, got queries\. Hungarian"):
         la.Rescue(la.Hungarian())(la.Priors.queries(6), objects([0.0, 0, 8, 8]), predictions(ROW, 1))
+    turned = replace(objects([0.0, 0, 8, 8]), boxes=torch.tensor([[4.0, 4, 8, 8, 0.5]]))
+    with pytest.raises(ValueError, match=r"Rescue: expected upright boxes.*MaxIoU, ATSS and TaskAligned take rotated"):
+        la.Rescue(la.PAA())(ROW, turned, predictions(ROW, 1))
     with pytest.raises(ValueError, match=r"`candidates` >= `min_positives` \(9\), got 4"):
         la.Rescue(la.ATSS(), 9, 4)
     with pytest.raises(ValueError, match="`min_positives` > 0, got 0"):

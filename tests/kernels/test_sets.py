@@ -12,7 +12,7 @@ from tests.plain.staged import STAGED
 from tests.scenes import grid, ground_truth, predictions
 
 # what the library has no part of
-NAMES = {s.name: s.assigner for s in SUBJECTS if "Uniform" not in s.name and "rotated" not in s.name}
+NAMES = {s.name: s.assigner for s in SUBJECTS if "rotated" not in s.name}
 COUNTS = [(3, 0, 5), (40, 1, 7, 0, 12), (120,)]
 BATCH = tuple(k * 7 % 5 for k in range(110))  # enough work for the kernels to ask for other threads
 THREADS = (1, 2, 5)
@@ -104,7 +104,9 @@ def test_same_bits(everywhere, name, counts):
     assert everywhere.ran
 
 
-@pytest.mark.parametrize("name", ["MaxIoU.rpn", "ATSS", "PAA", "PAA.overlap", "LAD", "CoLAD.official"])
+@pytest.mark.parametrize(
+    "name", ["MaxIoU.rpn", "ATSS", "PAA", "PAA.overlap", "LAD", "CoLAD.official", "Uniform", "Rescue"]
+)
 def test_same_bits_of_a_batch(everywhere, name):
     priors, gt = grid(), ground_truth(BATCH)
     pair = [predictions(priors, gt.num_images, seed=seed) for seed in (1, 2)]
@@ -122,8 +124,8 @@ def test_all_ops_are_compared(everywhere):
     priors, gt = grid(), ground_truth()
     for call in DIRECT.values():
         call()
-    whole = (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA()), la.TaskAligned(), la.FCOS())
-    for assigner in (*whole, STAGED, la.TaskAligned(topk2=1)):
+    whole = (la.MaxIoU(), la.ATSS(), la.PAA(), la.CoLAD(la.PAA()), la.TaskAligned(), la.FCOS(), la.Uniform())
+    for assigner in (*whole, STAGED, la.TaskAligned(topk2=1), la.Rescue(la.ATSS())):
         assigner(priors, gt, predictions(priors), teacher=predictions(priors), step=0)
     assert set(everywhere.ran) == {name for name, op in OPS.items() if "native" in op.fast}
 

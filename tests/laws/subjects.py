@@ -153,7 +153,7 @@ def _matcher(name, rule):
 
 def _rotated(name, assigner, condition, priors_too=False):
     inside = turned.Turned(assigner, priors_too)
-    return Subject(inside, f"{name}.rotated", condition=partial(condition, inside), scaled=turned.larger)
+    return Subject(inside, f"{name}.rotated", condition=partial(condition, inside), scaled=_larger)
 
 
 ROTATED = [
@@ -172,9 +172,11 @@ _UNSEEN = "at the beginning a member decides that looks at no prediction"
 _ELSE = "an object that finds nothing near takes a free prior from anywhere"
 
 
-def _rescue(name, assigner, min_positives=1, **exempt):
-    rescue = la.Rescue(assigner, min_positives)
-    condition, reason = (partial(check, rescue) for check in (wrappers.rescue_condition, wrappers.rescue_reason))
+def _rescue(name, assigner, min_positives=1, turn=None, **exempt):
+    rescue, checks = la.Rescue(assigner, min_positives), (wrappers.rescue_condition, wrappers.rescue_reason)
+    if turn:
+        rescue, checks = turned.Turned(rescue, priors_too=turn == "all"), (partial(turned.inside, c) for c in checks)
+    condition, reason = (partial(check, rescue) for check in checks)
     return Subject(
         rescue, name, {"permuted_objects": _QUEUE, "far_object": _ELSE, **exempt}, condition, reason, _larger
     )
@@ -192,6 +194,9 @@ WRAPPERS = [
     _rescue("Rescue.LAD", la.LAD(la.TaskAligned(topk2=1), targets="student"), 2),
     _rescue("Rescue.CoLAD", la.CoLAD(la.PAA(), granularity="gt")),
     _rescue("Rescue.FCOS", la.FCOS()),
+    _rescue("Rescue.MaxIoU.rotated", la.MaxIoU(low_quality="off"), 3, turn="all"),
+    _rescue("Rescue.ATSS.rotated", la.ATSS(), turn="objects"),
+    _rescue("Rescue.TaskAligned.rotated", la.TaskAligned(), 2, turn="objects"),
     _warmup("Warmup", la.ATSS(), la.LAD(la.TaskAligned()), finiteness=_UNSEEN),
     _warmup("Warmup.CoLAD", la.PAA(), la.CoLAD(la.PAA(), granularity="gt_level")),
     _rescue("Rescue.Warmup", la.Warmup(la.ATSS(), la.TaskAligned(), 2**30), finiteness=_UNSEEN),
@@ -238,6 +243,7 @@ REPRESENTATIVE = [
     "CoLAD.OTA.FisherScore.gt",
     "Rescue",
     "Rescue.LAD",
+    "Rescue.ATSS.rotated",
     "Warmup",
     "Warmup.CoLAD",
 ]

@@ -51,10 +51,10 @@ def _turn(boxes, angle=None):
     return torch.cat([flat[..., :4], 3 * share if angle is None else angle.float()], -1)
 
 
-def larger(turned, factor):
-    pixels = {name: getattr(turned.assigner, name) * factor for name in ("margin", "floor")
-              if hasattr(turned.assigner, name)}  # fmt: skip
-    return replace(turned, assigner=replace(turned.assigner, **pixels))
+def inside(check, turned, scene, a):
+    """Hold an answer against a promise of the wrapped assigner, on the scene that it was given."""
+    priors, gt, mine, other = turned.records(scene.priors, scene.gt, scene.predictions, scene.teacher)
+    check(turned.assigner, replace(scene, priors=priors, gt=gt, predictions=mine, teacher=other), a)
 
 
 def outline(box, floor=0.0):

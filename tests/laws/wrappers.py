@@ -1,10 +1,12 @@
 """What Rescue and Warmup promise: objects served one by one in NumPy, and whose turn it is."""
 
 import numpy as np
+import torch
 
 import labelassign as la
 from labelassign import Reason
 from tests.laws.overlaps import f32, images, iou
+from tests.laws.turned import Turned
 
 
 def unharmed(networks, image, prior):
@@ -13,11 +15,18 @@ def unharmed(networks, image, prior):
     return not fields or any(bool(b.isfinite().all() and s.isfinite().all()) for b, s in fields)
 
 
+def middles(boxes):
+    return boxes[:, :2] if boxes.shape[1] == 5 else (boxes[:, :2] + boxes[:, 2:]) / f32(2)
+
+
 def wishes(image, strides, r, free):
     """The free priors in the order in which an object would take them."""
-    overlap = iou(image.objects[r : r + 1], image.priors)[0]
-    box, middle = image.objects[r], (image.priors[:, :2] + image.priors[:, 2:]) / f32(2)
-    off = middle.astype(np.float64) - ((box[:2] + box[2:]) / f32(2)).astype(np.float64)
+    box = image.objects[r : r + 1]
+    if 5 in (box.shape[1], image.priors.shape[1]):
+        overlap = la.geometry.rotated_iou(torch.from_numpy(image.priors), torch.from_numpy(box)).numpy()
+    else:
+        overlap = iou(box, image.priors)[0]
+    off = middles(image.priors).astype(np.float64) - middles(box).astype(np.float64)
     away = (off * off).sum(1) / (1.0 if strides is None else strides.numpy().astype(np.float64) ** 2)
     away = away.astype(f32)
     return sorted(np.flatnonzero(free), key=lambda n: (-overlap[n], away[n], n)), overlap
@@ -85,4 +94,4 @@ def parts(assigner):
     """Names of the fields that hold wrapped assigners."""
     if isinstance(assigner, la.Warmup):
         return ("first", "then")
-    return ("assigner",) if isinstance(assigner, (la.LAD, la.CoLAD, la.Rescue)) else ()
+    return ("assigner",) if isinstance(assigner, (la.LAD, la.CoLAD, la.Rescue, Turned)) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from labelassign.ops.dispatch import Op
+from labelassign.ops.keep import native
 from labelassign.ops.keep.reference import keep_best as _reference
 
 __all__ = ["keep_best"]
@@ -19,6 +20,7 @@ keep_best = Op(
     "(Tensor index, Tensor paid, SymInt most, SymInt rows) -> (Tensor, Tensor)",
     _reference,
     _fake,
+    {"native": (native.keep_best, native.refusal)},
 ).register()
 """Owners `[B, N]` and what their priors cost (non-negative float32), of each object only the `most` cheapest.
 

@@ -5,7 +5,8 @@
 namespace labelassign {
 
 enum Op : int32_t { kMatch, kMaxIou, kAtss, kCandidates, kPairCost, kMixture, kClassify, kSettle, kResolve, kComplete, kPaa,
-                  kRivals, kAward, kCentral, kCentralPairs, kContest, kCentralAnswer, kFcos };
+                  kRivals, kAward, kCentral, kCentralPairs, kContest, kCentralAnswer, kFcos,
+                  kUniform, kKeepBest, kRescue };
 enum Code : int32_t { kDone = 0, kNoMemory = 1, kBadIndex = 2, kUnknownOp = 3 };
 enum Rescue : int64_t { kOff, kHighest, kLast };
 enum Reason : int64_t { kFine, kNoCandidate, kRejected, kLost, kIgnored, kInvalid, kRescued, kPadding };
@@ -105,6 +106,38 @@ struct FcosArguments {
   const double* ranges;
   int64_t levels;
   const int64_t* sizes;
+};
+// lost [images]: priors whose prediction is not finite
+struct UniformArguments {
+  Priors priors;
+  Objects objects;
+  Network network;
+  int64_t times;
+  double pos_ignore, neg_ignore;
+  int64_t last_write;
+  Answer answer;
+  int64_t* lost;
+};
+// [count] priors of all images, in place: their owners and what they cost
+struct KeepBestArguments {
+  int64_t count, rows, most;
+  int64_t* index;
+  float* paid;
+};
+// strides [priors] or null; a network without scores is none; an answer [images, priors] and its reasons, in place
+struct RescueArguments {
+  Priors priors;
+  const float* strides;
+  Objects objects;
+  Network network, other;
+  int64_t least, listed, rounds;
+  int64_t* index;
+  float* quality;
+  float* target;
+  float* cls_weight;
+  float* loc_weight;
+  int8_t* reason;
+  int64_t* given;
 };
 struct CandidateArguments {
   Priors priors;

@@ -4,12 +4,15 @@
 #include "../central_answer/native.h"
 #include "../complete/native.h"
 #include "../fcos/native.h"
+#include "../keep/native.h"
 #include "../match/native.h"
 #include "../max_iou/native.h"
 #include "../mixture/settle.h"
 #include "../paa/native.h"
+#include "../rescue/native.h"
 #include "../resolve/native.h"
 #include "../rivals/native.h"
+#include "../uniform/native.h"
 
 namespace LA_SET {
 
@@ -35,6 +38,9 @@ int32_t call(int32_t op, const void* arguments, int32_t threads) {
     case kContest: return contest(*static_cast<const ContestArguments*>(arguments), threads, memory);
     case kCentralAnswer: return central_answer(*static_cast<const CentralAnswerArguments*>(arguments), threads, memory);
     case kFcos: return fcos(*static_cast<const FcosArguments*>(arguments), threads, memory);
+    case kUniform: return uniform(*static_cast<const UniformArguments*>(arguments), threads, memory);
+    case kKeepBest: return keep_best(*static_cast<const KeepBestArguments*>(arguments), memory);
+    case kRescue: return rescue(*static_cast<const RescueArguments*>(arguments), threads, memory);
     default: return kUnknownOp;
   }
 }

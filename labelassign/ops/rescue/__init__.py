@@ -6,6 +6,7 @@ from torch import Tensor
 
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import OBJECTS
+from labelassign.ops.rescue import native
 from labelassign.ops.rescue.reference import rescue as _reference
 
 __all__ = ["rescue"]
@@ -24,6 +25,7 @@ rescue = Op(
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _reference,
     _fake,
+    {"native": (native.rescue, native.refusal)},
 ).register()
 """An answer (index, quality, cls_target, cls_weight, loc_weight `[B, N]`, reason `[G]`) after the rescue of objects
 with fewer than `least` priors, and how many priors each row was given `[G]`.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelassign.geometry import centres, paired_iou
+from labelassign.geometry import centres
 from labelassign.ops.blocks import LOW32, falling, pack, row_blocks, selected, tame
+from labelassign.ops.match.reference import overlaps
 
 NEVER = torch.iinfo(torch.int64).max
 
@@ -35,12 +36,12 @@ def nearest(
         row = rows[part]
         image = image_of[row]
         at = slice(None) if boxes.dim() == 2 else image
-        iou = paired_iou(boxes[at], objects[row, None])
+        iou = overlaps(boxes, None, objects[row], image)
         across, down = x[at] - mid_x[row, None], y[at] - mid_y[row, None]
         away = (across.mul_(across)).add_(down.mul_(down))
         away = away if cell is None else away.div_(cell)
         able = free[image] & needy[row, None] & torch.isfinite(away)
-        rank = falling(torch.where(able, iou, 0.0))
+        rank = falling(torch.where(able, iou, 0.0).abs())  # -0.0, of boxes that touch, has the bits of a negative one
         key = torch.where(able, pack(rank, away.float().view(torch.int32).long()), NEVER)
         found, first = _first(key, min(listed, n))
         there, width = first < NEVER, found.shape[1]

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import OBJECTS, fake_answer
+from labelassign.ops.uniform import native
 from labelassign.ops.uniform.reference import uniform as _reference
 
 __all__ = ["uniform"]
@@ -24,6 +25,7 @@ uniform = Op(
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     _reference,
     _fake,
+    {"native": (native.uniform, native.refusal)},
 ).register()
 """The whole of `Uniform`: gt_index, overlap, cls_target, cls_weight, loc_weight `[B, N]`, and final reasons `[G]`.
 
