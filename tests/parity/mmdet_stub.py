@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -32,4 +33,5 @@ def module(name: str) -> Any:
     if _NAME not in sys.modules:
         mmcv = importlib.import_module("mmcv")
         mmcv._ext = sys.modules[_NAME] = _Extension(_NAME)
+        mmcv._ext.__spec__ = ModuleSpec(_NAME, None)  # mmengine's runner looks for its loader: there is none
     return importlib.import_module(name)
