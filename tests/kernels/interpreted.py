@@ -29,6 +29,7 @@ TAKEN = set()
 def _triton_alone():
     """No other fast path beside the reference, and a note of the ops whose Triton path ran."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABELASSIGN_PATH", "reference")  # for ops inside of references
         for op in OPS.values():
             patch.delitem(op.fast, "native", raising=False)
             for path, (run, refusal) in op.fast.items():
@@ -59,10 +60,14 @@ def test_every_call_agrees_with_the_reference(name):
 
 
 ONE = [la.PAA(), la.PAA.mmdet(), la.PAA.original(), la.MaxIoU.rpn(), la.MaxIoU.ssd()]
+CENTRAL = [
+    *(la.TaskAligned(), la.TaskAligned.tood(), la.TaskAligned.ultralytics(), la.TaskAligned.ppyoloe()),
+    *(la.SimOTA(), la.SimOTA.yolox(), la.DynamicSoftLabel.rtmdet()),
+]
 TWO = [la.CoLAD(la.PAA(), granularity="gt"), la.CoLAD.official()]
 
 
-@pytest.mark.parametrize("assigner", [*ONE, *TWO], ids=repr)
+@pytest.mark.parametrize("assigner", [*ONE, *TWO, *CENTRAL], ids=repr)
 def test_scenes_agree(assigner):
     @SETTINGS
     @given(scenes(max_objects=3))
@@ -71,14 +76,15 @@ def test_scenes_agree(assigner):
             scene.assign(assigner)
 
     agrees()
-    took(*{la.PAA: ["paa"], la.CoLAD: ["rivals", "award"], la.MaxIoU: ["max_iou"]}[type(assigner)])
+    own = {la.PAA: ["paa"], la.CoLAD: ["rivals", "award"], la.MaxIoU: ["max_iou"]}
+    took(*own.get(type(assigner), ["central_answer"]))
 
 
 def test_hostile_predictions_agree():
     priors, gt = la.Priors.grid(image_size=(128, 160), strides=(32, 64), scale=2), ground_truth((2, 1))
 
     @SETTINGS
-    @given(predictions(priors, 2, 6, hostile=True), st.sampled_from((la.PAA(), la.PAA.mmdet(), la.CoLAD(la.PAA()))))
+    @given(predictions(priors, 2, 6, hostile=True), st.sampled_from((*ONE[:2], TWO[0], *CENTRAL)))
     def agrees(p, assigner):
         other = replace(p, scores=p.scores.flip(0), boxes=p.boxes.flip(0))
         with _Compared():
@@ -117,6 +123,8 @@ def test_a_larger_pyramid_agrees():
     with _Compared():
         la.PAA()(priors, gt, p)
         took("paa")
+        la.TaskAligned()(priors, gt, p)
+        took("central_answer")
         la.CoLAD(la.PAA())(priors, gt, p, teacher=p)
     took("rivals", "award")
 
@@ -126,10 +134,12 @@ def test_images_without_objects_agree():
     with _Compared():
         assert la.PAA()(priors, gt, some(priors)).gt_index.max() == -1
         assert la.MaxIoU.rpn()(priors, gt).gt_index.max() == -1
-    took("paa", "max_iou")
+        assert la.SimOTA.mmdet()(priors, gt, some(priors)).gt_index.max() == -1
+    took("paa", "max_iou", "central_answer")
 
 
-def test_without_priors_the_path_refuses():
+def test_without_priors_the_path_refuses(monkeypatch):
+    monkeypatch.delenv("LABELASSIGN_PATH")
     priors, gt = la.Priors.from_boxes(torch.zeros(0, 4)), ground_truth((1,))
     assert la.MaxIoU()(priors, gt).gt_index.shape == (1, 0)
     took()

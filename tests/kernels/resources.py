@@ -20,6 +20,9 @@ CALLS = (
     *("settle", "settle, a", "settle, b", "settle, d"),
     *("paa", "paa, mmdet", "paa, regions", "paa, b", "paa, d"),
     *("rivals", "rivals, mmdet", "rivals, probs", "award", "award, mmdet", "award, large", "award, most"),
+    *("central_answer", "central_answer, tood", "central_answer, regions", "central_answer, ultralytics"),
+    *("central_answer, ciou, ties", "central_answer, simota, mmdet", "central_answer, simota, probs"),
+    *("central_answer, soft, rtmdet", "central_answer, soft, probs"),
 )
 HEAD = """# Registers and shared memory of the Triton kernels
 

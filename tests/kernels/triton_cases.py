@@ -1,15 +1,18 @@
 """Calls of the ops that have a Triton path: between them they start every kernel in every variant that matters."""
 
+import os
 from dataclasses import replace
+from unittest.mock import patch
 
 import torch
 
 import labelassign as la
+from labelassign.ops.dispatch import OPS
 from labelassign.ops.match import RESCUE_HIGHEST, RESCUE_LAST, RESCUE_OFF
 from labelassign.ops.mixture.reference import fit
 from labelassign.ops.objects import objects
 from labelassign.testing.networks import spoil
-from tests.kernels import rival_cases
+from tests.kernels import central_cases, rival_cases
 from tests.kernels import triton_scenes as scene
 from tests.scenes import grid, ground_truth, predictions
 
@@ -220,5 +223,11 @@ def completion_calls():
 def calls():
     """Op and arguments of each call, by its name."""
     parts = (match_calls(), max_iou_calls(), candidate_calls(), decision_calls(), completion_calls(), paa_calls())
-    parts += (rival_cases.rival_calls(), rival_cases.award_calls())
+    parts += (rival_cases.rival_calls(), rival_cases.award_calls(), central_cases.central_calls())
     return {name: call for part in parts for name, call in part.items()}
+
+
+def wanted(op, args):
+    """What the reference answers; one that calls other ops, with their references."""
+    with patch.dict(os.environ, {"LABELASSIGN_PATH": "reference"}):
+        return OPS[op].reference(*args)

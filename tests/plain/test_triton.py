@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 import labelassign as la
 from labelassign.ops import accelerator
 from labelassign.ops.dispatch import OPS
+from tests.kernels.central_cases import REFUSED
 from tests.kernels.offline import launches
 from tests.kernels.triton_cases import calls
 from tests.laws.subjects import MAX_IOU, PAA
@@ -19,7 +20,12 @@ from tests.plain.sync_guard import SyncGuard
 from tests.plain.test_no_sync import inputs
 
 CALLS = calls()
-SUBJECTS = [s for s in (*MAX_IOU, *PAA) if s.name != "PAA.overlap"] + [la.LAD(la.PAA()), la.CoLAD(la.PAA())]
+CENTRAL = [
+    *(la.TaskAligned(), la.TaskAligned.tood(), la.TaskAligned.ppyoloe(), la.TaskAligned.ultralytics()),
+    *(la.LAD(la.TaskAligned()), la.LAD(la.SimOTA.mmdet())),
+    *(la.SimOTA(), la.SimOTA.mmdet(), la.SimOTA.yolox(), la.DynamicSoftLabel(), la.DynamicSoftLabel.rtmdet()),
+]
+SUBJECTS = [s for s in (*MAX_IOU, *PAA) if s.name != "PAA.overlap"] + [la.LAD(la.PAA()), la.CoLAD(la.PAA()), *CENTRAL]
 # what a call on a device starts: kernels by name, and fills of scratch memory by torch
 STARTS = {
     "match": {"best_kernel": 1, "claim_kernel": 1, "fill": 1},
@@ -38,6 +44,7 @@ STARTS = {
     "paa": {"meet_kernel": 1, "cost_kernel": 1, "award_kernel": 1},
     "rivals": {"meet_kernel": 1, "cost_kernel": 1, "list_kernel": 1},
     "award": {"grant_kernel": 1},
+    "central_answer": {"look_kernel": 1, "bid_kernel": 1, "contest_kernel": 1, "finish_kernel": 1},
 }
 STAGES = [
     *("best_kernel", "cost_kernel", "list_kernel", "settle_kernel"),
@@ -135,6 +142,12 @@ def started_by(assigner):
 def test_a_whole_call_starts_three_kernels_and_nothing_else(assigner):
     # torch copies the offsets into the answer, after the op
     assert started_by(assigner) == (list(STARTS["paa"]), {"clone": 1})
+
+
+@pytest.mark.usefixtures("_device")
+@pytest.mark.parametrize("assigner", CENTRAL, ids=str)
+def test_candidates_by_centres_start_four_kernels_and_nothing_else(assigner):
+    assert started_by(assigner) == (list(STARTS["central_answer"]), {"clone": 1})
 
 
 @pytest.mark.usefixtures("_device")
@@ -241,6 +254,7 @@ def test_the_first_arguments_alone_can_be_asked_about(name):
         ("award", 3, torch.Tensor.long, "choosers are torch.int64"),
         ("award", 4, torch.Tensor.int, "reasons are torch.int32"),
         ("award", 5, torch.Tensor.half, "priors are torch.float16"),
+        *REFUSED,
         ("match", 0, lambda t: t[:0], "no priors"),
         ("max_iou", 3, torch.Tensor.int, "int32"),
         ("settle", 0, torch.Tensor.half, "float16"),

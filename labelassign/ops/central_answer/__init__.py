@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from labelassign.ops.accelerator import lazily
 from labelassign.ops.central.scene import COST, NETWORK, REGION, WHERE
-from labelassign.ops.central_answer import native, reference
+from labelassign.ops.central_answer import limits, native, reference
 from labelassign.ops.dispatch import Op
 from labelassign.ops.objects import fake_answer
 
@@ -32,7 +33,10 @@ central_answer = Op(
     "float ignore_iof) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
     reference.central_answer,
     _fake,
-    {"native": (native.central_answer, native.refusal)},
+    {
+        "triton": (lazily("central_answer", "central_answer"), limits.refusal),
+        "native": (native.central_answer, native.refusal),
+    },
 ).register()
 """TaskAligned, SimOTA and DynamicSoftLabel under one network: `central`, a decision, `contest`, targets, `complete`.
 

@@ -44,13 +44,13 @@ def hide(
 
 @triton.jit
 def finish(index, place, there, TARGET, VALID, FOUND, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID: tl.constexpr):
-    """Write index, target (1 without TARGET) and weights of priors; the index, -2 where a prior is invalid."""
+    """Write index, target (1 where TARGET is None) and weights of priors; the index, -2 where a prior is invalid."""
     if HAS_VALID:
         index = tl.where(tl.load(VALID + place, mask=there, other=0) != 0, index, -2)
     positive = tl.where(index >= 0, 1.0, 0.0)
     soft = positive
     if TARGET is not None:
-        soft = tl.load(TARGET + place, mask=there, other=0.0) * positive
+        soft = TARGET * positive
     tl.store(FOUND + place, index, mask=there)
     tl.store(SOFT + place, soft, mask=there)
     tl.store(CLS_WEIGHT + place, tl.where(index == -2, 0.0, 1.0), mask=there)
@@ -82,7 +82,10 @@ def prior_kernel(
         x1, y1, x2, y2 = load_box(SEEN + (image.to(tl.int64) * s0 + n.to(tl.int64) * s1), s2, n < N)
         real = tl.load(OFFSETS + B)
         index = hide(index, x1, y1, x2, y2, begin, end, real, BOXES, LABELS, IGNORE, SHARE, BLOCK)
-    index = finish(index, place, n < N, TARGET, VALID, FOUND, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID)
+    target = None
+    if TARGET is not None:
+        target = tl.load(TARGET + place, mask=n < N, other=0.0)
+    index = finish(index, place, n < N, target, VALID, FOUND, SOFT, CLS_WEIGHT, LOC_WEIGHT, HAS_VALID)
     tl.store(OWNS + index, 1, mask=(n < N) & (index >= 0) & (index < G))
 
 

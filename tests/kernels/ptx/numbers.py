@@ -42,6 +42,17 @@ def shift(x, count, left):
     return np.where(count >= bits, empty, found)
 
 
+def picked(low, high, chosen):
+    """prmt: four bytes of two words by their numbers; with 8 added their sign alone."""
+    pair, found = high.astype(np.uint64) << np.uint64(32) | low.astype(np.uint64), np.zeros_like(low)
+    for k in range(4):
+        number = chosen >> np.uint32(4 * k)
+        byte = (pair >> ((number & np.uint32(7)) * np.uint32(8)).astype(np.uint64)).astype(np.uint8)
+        byte = np.where(number & np.uint32(8), (byte.view(np.int8) >> 7).view(np.uint8), byte)
+        found |= byte.astype(np.uint32) << np.uint32(8 * k)
+    return found
+
+
 def rough_reciprocal(x):
     """rcp.approx.ftz.f64: the upper half of the bits."""
     return ((1 / x).view(np.uint64) & np.uint64(0xFFFFFFFF00000000)).view(np.float64)
@@ -63,6 +74,7 @@ PLAIN = {
     "sqrt": np.sqrt,
     "popc": np.bitwise_count,
     "fma": fma,
+    "prmt": picked,
 }
 _NAN_TOO = {"equ": "eq", "neu": "ne", "ltu": "lt", "leu": "le", "gtu": "gt", "geu": "ge"}
 _COMPARE = {

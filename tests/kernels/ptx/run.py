@@ -16,6 +16,7 @@ _FUSED = re.compile(r"\b(?:fma|mad)\.[\w.]*f(?:32|16)|\b(?:fma|mad)\.[\w.]*bf16"
 # inside exp and log of float64, where steps of Newton's method follow
 _REFINED = re.compile(r"\brcp\.approx\.ftz\.f64\b")
 _HAVE_LOGARITHMS = {"cost_kernel", "settle_kernel", "owner_kernel", "award_kernel", "grant_kernel"}
+_HAVE_LOGARITHMS |= {"look_kernel", "bid_kernel", "contest_kernel", "finish_kernel"}
 _TEXTS: dict[str, tuple[str, int]] = {}
 
 

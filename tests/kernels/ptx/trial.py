@@ -16,6 +16,7 @@ from tests.kernels.ptx.memory import MachineError
 from tests.kernels.ptx.program import instruction, parse, registers
 from tests.kernels.ptx.run import TRITON, emulated, memory_filled
 from tests.kernels.triton_cases import calls
+from tests.kernels.triton_cases import wanted as wanted_of
 
 PAGE, TARGET, EDITS, SEED = Path(__file__).parents[1] / "PTX_TRIAL.md", "sm_90", 400, 1
 SWAPS = {
@@ -59,6 +60,11 @@ CHOSEN = (
     "rivals, regions",
     "award",
     "award, regions",
+    "central_answer",
+    "central_answer, tood, crowd",
+    "central_answer, regions",
+    "central_answer, simota, mmdet",
+    "central_answer, soft, rtmdet",
 )
 
 
@@ -192,7 +198,7 @@ def trial(edits=EDITS):
     for name in CHOSEN:
         op, args = calls()[name]
         with emulated(TARGET) as started, memory_filled():
-            wanted[name] = {"emulated": OPS[op].fast["triton"][0](*args), "reference": OPS[op].reference(*args)}
+            wanted[name] = {"emulated": OPS[op].fast["triton"][0](*args), "reference": wanted_of(op, args)}
         wanted[name]["launches"] = len(started)
     for _ in range(edits):
         name = rng.choice(CHOSEN)
