@@ -1,4 +1,5 @@
 import re
+import sys
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +44,10 @@ MODULES = {
     "labelassign.draw": "Drawing",
     "labelassign.adapters": "Adapters",
     "labelassign.adapters.torchvision": "Adapters",
+    "labelassign.adapters.ultralytics": "Adapters",
+    "labelassign.adapters.mmdet": "Adapters",
+    "labelassign.adapters.transformers": "Adapters",
+    "labelassign.adapters.effdet": "Adapters",
 }
 
 
@@ -100,6 +105,8 @@ def plain_bars(_app: object, _what: str, _name: str, _thing: object, _options: o
 
 
 def setup(app: Any) -> None:
-    """Write the reference pages before Sphinx looks for files."""
+    """Write the reference pages before Sphinx looks for files; let examples import mmdet beside mmcv-lite."""
+    sys.path.insert(0, str(HERE.parent))
+    import_module("tests.parity.mmdet_stub").module("mmdet.models")
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", plain_bars)

@@ -7,13 +7,20 @@ import pytest
 from tests.examples.running import run
 
 # example: arguments that keep it short, and how often it trains
-NAMES = {"torchvision": (("--steps", "10"), 3)}
+NAMES = {
+    "torchvision": (("--steps", "10"), 3),
+    "ultralytics": (("--steps", "8"), 2),
+    "mmdet": (("--steps", "10"), 3),
+    "transformers": (("--steps", "12"), 3),
+    "effdet": (("--steps", "10"), 3),
+}
+THROUGH = {"mmdet": ("tests.examples.on_mmcv_lite",)}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_learns(name):
     arguments, runs = NAMES[name]
-    text = run(f"examples.with_{name}", *arguments)
+    text = run(*THROUGH.get(name, ()), f"examples.with_{name}", *arguments)
     lines = {
         when: re.findall(rf"{when}\s.*?([\d.]+) positives per object.* loss ([\d.]+)", text)
         for when in ("before", "after")

@@ -1,0 +1,68 @@
+"""transformers' encoding: for each image the queries that have an object, and those objects' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from labelassign.adapters.encoding import of_owners, packed_rows
+from labelassign.structures import BACKGROUND, Assignment, GroundTruth, Predictions
+
+Layer = Mapping[str, Tensor]
+Pairs = list[tuple[Tensor, Tensor]]
+
+
+def to_transformers(assignment: Assignment) -> Pairs:
+    """For each image `(query, row)`, both `[P]` int64, in the order of the queries: what a matcher of theirs returns.
+
+    Queries that are ignored are in no pair; their losses then take them for "no object".
+
+    Example:
+        >>> from labelassign.adapters.transformers import to_transformers
+        >>> sizes, boxes, logits = torch.tensor([[128, 160], [128, 160]]), torch.rand(2, 5, 4), torch.randn(2, 5, 11)
+        >>> objects = la.GroundTruth.from_list([{**image, "image_size": (128, 160)} for image in gt.to_list()])
+        >>> found = la.Hungarian.detr()(la.Priors.queries(5), objects, la.Predictions.from_cxcywh(boxes, logits, sizes))
+        >>> [row.sort().values.tolist() for query, row in to_transformers(found)]
+        [[0, 1], [0]]
+    """
+    return assignment.to_pairs()
+
+
+def from_transformers(pairs: Sequence[tuple[Tensor, Tensor]], gt: GroundTruth, queries: int) -> Assignment:
+    """The opposite, of so many queries; quality and class target are 1 on positives.
+
+    Example:
+        >>> from labelassign.adapters.transformers import from_transformers
+        >>> pairs = [(torch.tensor([1, 4]), torch.tensor([1, 0])), (torch.tensor([2]), torch.tensor([0]))]
+        >>> from_transformers(pairs, gt, queries=5).gt_index.tolist()
+        [[-1, 1, -1, -1, 0], [-1, -1, 2, -1, -1]]
+    """
+    device = gt.boxes.device
+    local = [torch.full((queries,), BACKGROUND, device=device) for _ in pairs]
+    for image, (query, row) in zip(local, pairs, strict=True):
+        image[query.to(device)] = row.to(device)
+    return of_owners(packed_rows(local, gt), gt)
+
+
+def objects(targets: Sequence[Mapping[str, Tensor]], layers: int, device: torch.device) -> GroundTruth:
+    """Objects as transformers' losses have them, once for each decoder layer, in images whose sides are 1."""
+    counts = [len(each["class_labels"]) for each in targets] * layers
+    boxes = torch.cat([each["boxes"] for each in targets]).to(device, torch.float32)
+    labels = torch.cat([each["class_labels"] for each in targets]).to(device, torch.int64)
+    middle, half = boxes[:, :2], boxes[:, 2:] / 2
+    boxes = torch.cat([middle - half, middle + half], 1).repeat(layers, 1)
+    offsets = torch.tensor([0, *counts]).cumsum(0).to(device)
+    ignore = torch.zeros(len(boxes), dtype=torch.bool, device=device)
+    return GroundTruth(boxes, labels.repeat(layers), offsets, ignore, torch.ones(len(counts), 2, device=device))
+
+
+def outputs(layers: Sequence[Layer], scores_are: str) -> Predictions:
+    """What the decoder layers say, one after the other as images `[L·B, N]`."""
+    with torch.no_grad():
+        logits = torch.cat([each["logits"] for each in layers])
+        boxes = torch.cat([each["pred_boxes"] for each in layers])
+        scores = logits.float().softmax(-1) if scores_are == "probs" else logits
+        sizes = torch.ones(len(boxes), 2, device=boxes.device)
+        return Predictions.from_cxcywh(boxes, scores, sizes, scores_are=scores_are)
