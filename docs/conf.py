@@ -48,6 +48,8 @@ MODULES = {
     "labelassign.adapters.mmdet": "Adapters",
     "labelassign.adapters.transformers": "Adapters",
     "labelassign.adapters.effdet": "Adapters",
+    "labelassign.adapters.monai": "Adapters",
+    "labelassign.adapters.yolox": "Adapters",
 }
 
 

@@ -36,7 +36,7 @@ def attach(model: nn.Module, assigner: Assigner, *, teacher: nn.Module | None = 
         assigner: any that takes anchors. `set_regular_matcher(hi, lo)` is
             `MaxIoU(hi, lo, "restore_argmax", zero_rescues=True, ignore_iof=None)`.
         teacher: for LAD and CoLAD another one over the same anchors; its network sees the same padded images. CoLAD's
-            trains: its losses come with the model's, as "teacher_…".
+            trains: its losses come with the model's, as `teacher_…`.
     Raises: TypeError for another model; ValueError for volumes, or anchors that are not the same.
 
     Example:
@@ -109,6 +109,8 @@ class Detector:
                     model.box_reg_key: teacher._reshape_maps(maps[1]),
                 }
                 theirs = self._predictions(teacher, said, priors.boxes)
+            classes = {"model": model.num_classes, "teacher": theirs.num_classes}
+            checks.equal(handle.who, "number of classes", classes, "Both networks must know the same classes.")
         names = {"boxes": model.target_box_key, "labels": model.target_label_key}
         gt = GroundTruth.from_list([{ours: each[name] for ours, name in names.items()} for each in targets])
         rows = list(local_rows(handle.decide(priors, gt.to(anchors[0].device), mine, theirs)))

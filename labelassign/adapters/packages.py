@@ -17,6 +17,7 @@ TESTED = {
     "transformers": ("transformers", "5.23", "5.23"),
     "effdet": ("effdet", "0.4", "0.4"),
     "monai": ("monai", "1.6", "1.6"),
+    "yolox": ("pixeltable-yolox", "0.4", "0.4"),
 }
 
 

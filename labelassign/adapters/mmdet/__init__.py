@@ -35,7 +35,7 @@ def attach(
             RTMDet's points are squares of 8 strides to methods that look at boxes.
         teacher: for LAD and CoLAD a detector over the same anchors, with any of these heads; it sees what the model's
             backbone sees. LAD's only looks (eval mode, no gradient). CoLAD's trains: the model's losses then hold
-            its own, too, as "teacher_…"; give the optimizer both (`Pair`).
+            its own, too, as `teacher_…`; give the optimizer both (`Pair`).
         box_weight: for PAAHead and LADHead: "iou" (PAA's own) or "none" (LAD's own); None leaves it.
     Raises: TypeError for another model; ValueError for anchors that are not the same.
 

@@ -30,17 +30,18 @@ def attach(model: nn.Module, assigner: Assigner, *, teacher: nn.Module | None = 
             SSD's `MaxIoU.ssd()`; of the stages `MaxIoU.rpn()` and `MaxIoU.rcnn()`.
         teacher: for LAD and CoLAD a detector of the same kind over the same anchors; it sees what the model's
             backbone sees. LAD's only looks (eval mode, no gradient). CoLAD's trains: the model's losses then hold
-            its own, too, as "teacher_…"; give the optimizer both (`Pair`).
+            its own, too, as `teacher_…`; give the optimizer both (`Pair`).
     Raises: TypeError for another model; ValueError for anchors that are not the same.
 
     Example:
         >>> from torchvision.models.detection import ssdlite320_mobilenet_v3_large as detector
         >>> from labelassign.adapters.torchvision import attach
-        >>> model = detector(weights=None, weights_backbone=None, num_classes=3)
+        >>> model = detector(weights=None, weights_backbone=None, num_classes=81)
+        >>> targets = [{"boxes": each["boxes"], "labels": each["labels"] + 1} for each in gt.to_list()]
         >>> with attach(model, la.ATSS()) as handle:
-        ...     losses = model([torch.rand(3, 320, 320)], [{"boxes": gt.boxes[:2], "labels": gt.labels[:2] + 1}])
+        ...     losses = model(list(torch.rand(2, 3, 320, 320)), targets)
         ...     handle.stats["objects"]
-        2
+        3
     """
     need("torchvision")
     # after the check: both import torchvision

@@ -52,6 +52,8 @@ class Dense:
             with handle.teacher.at_work() as teacher:
                 seen = self.watched.outputs_of(teacher.backbone, teacher, images)
             theirs = self.predictions(handle.teacher.module, seen, priors.boxes)
+            classes = {"model": outputs["cls_logits"].shape[2], "teacher": theirs.scores.shape[2]}
+            checks.equal(handle.who, "number of classes", classes, "Both networks must know the same classes.")
         gt = objects(targets, self.first_label)
         rows = to_torchvision(handle.decide(priors, gt, mine, theirs), ignore=self.ignores)
         losses = self.loss(model, targets, outputs, anchors, rows)

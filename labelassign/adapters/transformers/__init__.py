@@ -33,7 +33,7 @@ def attach(model: nn.Module, assigner: Assigner, *, teacher: nn.Module | None = 
             `Hungarian.rt_detr()`, where the configuration has no other costs.
         teacher: for LAD and CoLAD over `Hungarian(shared_queries=True)` a model of the same kind with the same layers
             and queries; it is called with what the model is called with. LAD's only looks (eval mode, no gradient).
-            CoLAD's trains: the loss then holds its own, too, and `loss_dict` its parts as "teacher_…"; give the
+            CoLAD's trains: the loss then holds its own, too, and `loss_dict` its parts as `teacher_…`; give the
             optimizer both (`Pair`). Not for models that pick their queries image by image (RT-DETR, D-FINE, two-stage
             Deformable DETR): of two such networks query i is not the same.
     Raises: TypeError for another model, or a teacher that cannot share queries; ValueError for an assigner that takes

@@ -49,7 +49,7 @@ def attach(
             branch must learn one prior per object: an assigner that gives several teaches it duplicates.
         teacher: for LAD and CoLAD a `YOLO` or detection model with the same classes and strides; it sees the images of
             the batch. LAD's only looks (eval mode, no gradient; `train` moves it to its device). CoLAD's trains, in a
-            loop of yours (`Pair`): its losses are added, their values named "teacher_…", under the same owners in
+            loop of yours (`Pair`): its losses are added, their values named `teacher_…`, under the same owners in
             branches with CoLAD; `criterion.update()`, where there is one, is called for each network.
         scale: points become squares of so many strides for assigners that look at boxes, as in ATSS on points (Zhang
             et al., 2020, arXiv:1912.02424: 8; PaddleDetection's PP-YOLOE: 5).

@@ -1,0 +1,90 @@
+"""The losses of one head, told what a whole batch learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.ops import box_convert
+
+from labelassign import checks
+from labelassign.adapters.anchors import Anchors
+from labelassign.adapters.handle import Handle
+from labelassign.adapters.yolox.encoding import Matches, to_yolox
+from labelassign.structures import GroundTruth, Predictions, Priors
+
+
+class Losing:
+    """Stands in for `get_losses` of one head."""
+
+    def __init__(self, handle: Handle, scale: float) -> None:
+        """Of that handle's model."""
+        self.handle, self.scale, self.anchors = handle, scale, Anchors(handle.who)
+
+    def __call__(
+        self,
+        imgs: Tensor,
+        xs: list[Tensor],
+        ys: list[Tensor],
+        steps: list[Tensor],
+        labels: Tensor,
+        *rest: Any,
+        **more: Any,
+    ) -> tuple[Any, ...]:
+        """The losses of a batch, as the head gives them."""
+        handle, head, outputs = self.handle, self.handle.model.head, rest[0]
+        priors = self._priors(xs, ys, steps, imgs)
+        boxes = box_convert(labels[..., 1:5].float(), "cxcywh", "xyxy")
+        gt = GroundTruth.from_padded(boxes, labels[..., 0].long(), labels.sum(dim=2) > 0)
+        mine, theirs, asked = _opinion(outputs, "sigmoid_logits"), None, None
+        if handle.teacher is not None:
+            with handle.teacher.at_work() as teacher:
+                theirs, asked = self._listen(teacher, imgs, labels)
+            counts = {"model": priors.count, "teacher": theirs.boxes.shape[1]}
+            checks.equal(handle.who, "number of points", counts, "Give both the same strides.")
+        a = handle.decide(priors, gt, mine if "predictions" in handle.assigner.needs else None, theirs)
+        found = _losses(head, (imgs, xs, ys, steps, labels, *rest), more, to_yolox(a, gt, a.overlap(mine.boxes, gt)))
+        if handle.teacher is None or theirs is None or asked is None:
+            return found
+        its = _losses(handle.teacher.module.head, *asked, to_yolox(a, gt, a.overlap(theirs.boxes, gt)))
+        return (found[0] + its[0], *found[1:])
+
+    def _priors(self, xs: list[Tensor], ys: list[Tensor], steps: list[Tensor], imgs: Tensor) -> Priors:
+        stride = torch.cat(steps, 1)[0]
+        centre = (torch.stack([torch.cat(xs, 1)[0], torch.cat(ys, 1)[0]], 1) + 0.5) * stride[:, None]
+        half = self.scale / 2 * stride[:, None]
+        sides = [int(each[0, 0]) for each in steps]
+        shapes = [(imgs.shape[-2] // s, imgs.shape[-1] // s) for s in sides]
+        squares = torch.cat([centre - half, centre + half], 1)
+        return self.anchors.priors(squares, imgs.shape[-2:], shapes, [1] * len(shapes))
+
+    def _listen(
+        self, teacher: Any, imgs: Tensor, labels: Tensor
+    ) -> tuple[Predictions, tuple[tuple[Any, ...], dict[str, Any]] | None]:
+        """What the second network says, and what its own losses are to be asked with if it trains."""
+        maps = teacher.backbone(imgs)
+        if not teacher.training:
+            return _opinion(teacher.head(maps), "probs"), None
+        asked: list[Any] = []
+        vars(teacher.head)["get_losses"] = lambda *args, **more: asked.append((args, more))
+        try:
+            teacher.head(maps, labels, imgs)
+        finally:
+            del vars(teacher.head)["get_losses"]
+        return _opinion(asked[0][0][5], "sigmoid_logits"), asked[0]
+
+
+def _opinion(outputs: Tensor, scores_are: str) -> Predictions:
+    with torch.no_grad():
+        boxes = box_convert(outputs[..., :4].detach().float(), "cxcywh", "xyxy")
+        return Predictions(boxes, outputs[..., 5:].detach(), scores_are, outputs[..., 4].detach())
+
+
+def _losses(head: Any, args: tuple[Any, ...], more: dict[str, Any], found: list[Matches]) -> tuple[Any, ...]:
+    """The stock losses, told what was found."""
+    vars(head)["get_assignments"] = lambda image, *_, **__: found[image]
+    try:
+        return type(head).get_losses(head, *args, **more)
+    finally:
+        del vars(head)["get_assignments"]
