@@ -9,7 +9,12 @@
 
 // One translation unit per instruction set, each in a namespace of its own. Nothing of the standard library's templates
 // may be used in them: the linker would keep one copy for all, perhaps that of a set which the machine does not have.
+#ifdef LA_SANITIZED
+// One function of everything, with all checks in it, takes the compiler a quarter of an hour.
+#define LA_INLINE inline
+#else
 #define LA_INLINE inline __attribute__((always_inline))
+#endif
 
 namespace LA_SET {
 namespace {  // nothing here has a name outside
