@@ -9,7 +9,7 @@ from tests.examples.running import run
 # example: arguments that keep it short, and how often it trains
 NAMES = {
     "yolox": (("--steps", "8"), 3),
-    "monai": (("--steps", "4"), 3),
+    "monai": (("--steps", "6"), 3),
     "torchvision": (("--steps", "10"), 3),
     "ultralytics": (("--steps", "8"), 2),
     "mmdet": (("--steps", "10"), 3),

@@ -4,6 +4,7 @@ from functools import reduce
 
 import numpy as np
 
+from tests.kernels.ptx.halves import bf16, halves, setp_halves
 from tests.kernels.ptx.memory import UINT, MachineError
 from tests.kernels.ptx.numbers import (
     PLAIN,
@@ -35,9 +36,9 @@ def decode(each, program):
     if "f32x2" in parts:
         return _pairs(parts, operands)
     if "bf16" in parts:
-        return _bf16(parts, operands)
+        return bf16(parts, operands)
     if not {"f16x2", "bf16x2"}.isdisjoint(parts):
-        return _halves(parts, operands)
+        return halves(parts, operands)
     if parts[0] not in PLAIN or dtype is None or not UNKNOWN.isdisjoint(parts):
         raise MachineError(f"unknown instruction: {each.text}")
     return _plain(parts, operands, dtype)
@@ -67,20 +68,6 @@ def _pairs(parts, operands):
     return run
 
 
-def _bf16(parts, operands):
-    if parts[0] != "abs":
-        raise MachineError(f"unknown instruction on bf16: {'.'.join(parts)}")
-    to, given = operands
-    return lambda m, mask: m.write(to, m.read(given, np.uint16) & np.uint16(0x7FFF), mask)
-
-
-def _halves(parts, operands):
-    if parts[0] != "abs":
-        raise MachineError(f"unknown instruction on two halves: {'.'.join(parts)}")
-    to, given = operands
-    return lambda m, mask: m.write(to, m.read(given, np.uint32) & np.uint32(0x7FFF7FFF), mask)
-
-
 def _rcp(parts, operands, dtype, program):
     if parts != ["rcp", "approx", "ftz", "f64"]:
         raise MachineError(f"unknown instruction: {'.'.join(parts)}")
@@ -91,25 +78,12 @@ def _rcp(parts, operands, dtype, program):
 def _setp(parts, operands, dtype, program):
     to, x, y = operands
     if parts[-1] in ("f16x2", "bf16x2"):
-        return _setp_halves(parts, operands)
+        return setp_halves(parts, operands)
     if "bf16" in parts:
         return lambda m, mask: m.write(
             to, compare(parts[1], from_bf16(m.read(x, np.uint16)), from_bf16(m.read(y, np.uint16))), mask
         )
     return lambda m, mask: m.write(to, compare(parts[1], m.read(x, dtype), m.read(y, dtype)), mask)
-
-
-def _setp_halves(parts, operands):
-    to, x, y = operands
-    number = from_bf16 if parts[-1] == "bf16x2" else lambda bits: bits.view(np.float16)
-
-    def run(m, mask):
-        both = [m.read(name, np.uint32) for name in (x, y)]
-        for half, name in enumerate(to.split("|")):
-            bits = [(word >> np.uint32(16 * half)).astype(np.uint16) for word in both]
-            m.write(name, compare(parts[1], *map(number, bits)), mask)
-
-    return run
 
 
 def _selp(parts, operands, dtype, program):
