@@ -48,9 +48,10 @@ def unpack(keys: Tensor) -> tuple[Tensor, Tensor]:
 def falling(overlap: Tensor) -> Tensor:
     """Non-negative float32 keys, the lowest for the highest overlap: how far its bits are from those of 1.
 
-    1 - overlap would round. The bits of 1 less those of a key give the overlap back.
+    1 - overlap would round. The bits of 1 less those of a key give the overlap back. Boxes that touch can overlap by
+    -0.0, whose bits are those of a negative number.
     """
-    return (ONE_BITS - overlap.view(torch.int32)).clamp(min=0).view(torch.float32)
+    return (ONE_BITS - overlap.abs().view(torch.int32)).clamp(min=0).view(torch.float32)
 
 
 ONE_BITS = 0x3F800000  # 1.0f: the largest overlap

@@ -41,7 +41,7 @@ def nearest(
         away = (across.mul_(across)).add_(down.mul_(down))
         away = away if cell is None else away.div_(cell)
         able = free[image] & needy[row, None] & torch.isfinite(away)
-        rank = falling(torch.where(able, iou, 0.0).abs())  # -0.0, of boxes that touch, has the bits of a negative one
+        rank = falling(torch.where(able, iou, 0.0))
         key = torch.where(able, pack(rank, away.float().view(torch.int32).long()), NEVER)
         found, first = _first(key, min(listed, n))
         there, width = first < NEVER, found.shape[1]

@@ -61,7 +61,7 @@ def rescue(
 
 def _free(index: Tensor, quality: Tensor, valid: Tensor | None, least: int, total: int) -> Tensor:
     """Priors `[B, N]` that may be taken: not the best `least` of anybody, so that nobody becomes needy by this."""
-    key = falling(quality.float().nan_to_num(0.0).clamp(0, 1).abs())  # no -0.0, whose bits say less than 0
+    key = falling(quality.float().nan_to_num(0.0).clamp(0, 1))
     free = (index < 0) | (places(index, key, total) >= least)
     return free if valid is None else free & valid
 
