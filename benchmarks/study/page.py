@@ -1,0 +1,106 @@
+"""Write the study's page of the documentation and its pictures: `python -m benchmarks.study.page`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean, stdev
+from string import Template
+
+from benchmarks.study import analysis, plots
+from benchmarks.study.analysis import Compared, cost, results, scores
+from benchmarks.study.jobs import HERE, PLAN, every, teachers
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table, numbers to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def comparisons(rows: Sequence[Compared]) -> str:
+    """Mean, interval, p-values, signs and verdict of each."""
+    lines: list[list[object]] = []
+    for row in rows:
+        if row.found is None:
+            lines.append([row.title, "", "", "", "", "", row.verdict])
+            continue
+        f, holm = row.found, "" if row.corrected is None else f" → {row.corrected:.3f}"
+        interval = f"{f.low:+.2f} … {f.high:+.2f}"
+        signs = f"{f.agree} of {f.n} ({f.sign_p:.3f})"
+        lines.append([row.title, f"**{f.mean:+.2f}**", interval, f"{f.p:.3f}{holm}", signs, f.n, row.verdict])
+    return table(["comparison", "AP", "interval", "p → Holm", "same sign (p)", "seeds", "what may be said"], lines)
+
+
+def arms() -> str:
+    """Scores and times of every arm on the plan's schedule."""
+    lines: list[list[object]] = []
+    for arm in PLAN["arms"]:
+        found, by_seed = results(arm, PLAN["steps"]), scores(arm, PLAN["steps"])
+        if found:
+            lines.append([f"`{arm}`", len(found), *_scored(list(by_seed.values()), list(found.values()))])
+    head = ["arm", "seeds", "AP", "sd", "AP50", "positives per object", "CPU s", "of that teacher", "assignment"]
+    return table([*head, "teacher's training"], lines)
+
+
+def _scored(aps: list[float], found: list[dict]) -> list[str]:
+    paid = [cost(each) for each in found]
+    spread = f"{stdev(aps):.2f}" if len(aps) > 1 else ""
+    positives = [row["positives"] for each in found for row in each["rows"][-1:] if "positives" in row]
+    fifty = [fmean(v for k, v in each["scores"].items() if k.startswith("AP50")) for each in found]
+    shown = [f"{fmean(aps):.2f}", spread, f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
+    return shown + [
+        f"{fmean(each[name] for each in paid):.1f}" for name in ("train", "teacher", "assignment", "before")
+    ]
+
+
+def taught() -> str:
+    """The teachers."""
+    rows = [(job.name.removeprefix("teachers/"), job.result()) for job in teachers() if job.done]
+    lines = [
+        [
+            f"`{name}`",
+            f"{found['parameters']:,}",
+            f"{found['scores']['AP']:.2f}",
+            f"{found['cpu_seconds']['train']:.0f}",
+        ]
+        for name, found in rows
+    ]
+    return table(["teacher", "parameters", "AP", "CPU s"], lines)
+
+
+def write(docs: Path) -> Path:
+    """Page and pictures under `docs`."""
+    named, others = analysis.primaries(), analysis.exploratory()
+    pictures = {
+        "differences": plots.differences([*named, *others]),
+        "curves": plots.curves(),
+        "watched": plots.watched(),
+    }
+    for name, figure in pictures.items():
+        plots.save(figure, docs / "images" / "study" / f"{name}.svg")
+    jobs = every()
+    done, left = sum(job.done for job in jobs), sum(not job.done for job in jobs)
+    state = f"{done} of {done + left} runs are done." + (" **The study is not finished.**" if left else "")
+    changes = PLAN["changes"]
+    text = Template((HERE / "template.md").read_text("utf-8")).substitute(
+        state=state,
+        steps=PLAN["steps"],
+        changes="Nothing of it was changed." if not changes else "Changed since: " + " ".join(changes),
+        wording="The form of words: *" + " ".join(PLAN["wording"].split()) + "*",
+        primaries=comparisons(named),
+        exploratory=comparisons(others),
+        arms=arms(),
+        teachers=taught(),
+    )
+    path = docs / "study.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    print(write(DOCS))
+    sys.exit(0)

@@ -1,0 +1,45 @@
+"""One run's result in the repository: what it was, what came out, on which code and machine."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from typing import Any
+
+from benchmarks.study.jobs import HERE, Job
+from examples.recipe import digits, sources
+from examples.recipe.checkpoints import save_json
+
+DIGITS = 4
+
+
+def keep(job: Job, result: dict[str, Any]) -> None:
+    """Write it, as a whole or not at all; numbers that are shown rounded are kept so."""
+    options = {**result["options"], "teacher": job.options.get("teacher")}
+    content = {
+        "run": job.name,
+        "options": options,
+        "scores": _rounded(result["scores"]),
+        "cpu_seconds": _rounded(result["cpu_seconds"]),
+        "parameters": result["parameters"],
+        "rows": [_rounded(row) for row in result["rows"]],
+        "versions": {
+            "labelassign": result["labelassign"],
+            "torch": result["torch"],
+            "python": platform.python_version(),
+        },
+        "scenes": digits.fingerprint(*digits.load(job.split, sources.SCENES[job.split])),
+        "commit": _commit(),
+    }
+    save_json(job.path, content)
+
+
+def _rounded(numbers: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, DIGITS) for name, value in numbers.items()}
+
+
+def _commit() -> str:
+    """The last commit, with a mark if files are different from it."""
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    found = subprocess.run(asked, cwd=HERE, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"

@@ -1,0 +1,1 @@
+"""A training recipe: one small detector, any assigner, LAD, SoLAD and CoLAD: `python -m examples.recipe`."""
