@@ -5,14 +5,12 @@ Run it: `python -m examples.with_effdet`
 
 from __future__ import annotations
 
-import argparse
-
 import torch
 from effdet import DetBenchTrain, EfficientDet, get_efficientdet_config
 from torch import Tensor
 
 import labelassign as la
-from examples.common import SIZE, crops
+from examples.common import SIZE, crops, learn, steps_asked
 from labelassign.adapters.effdet import attach
 
 STOCK = la.MaxIoU(0.5, 0.5, zero_rescues=True, all_ties=False, ignore_iof=None)
@@ -28,41 +26,26 @@ def network() -> DetBenchTrain:
     return DetBenchTrain(EfficientDet(config, pretrained_backbone=False))
 
 
-def train(model: DetBenchTrain, images: Tensor, target: dict[str, list[Tensor]], steps: int) -> float:
-    """Loss of the last step."""
-    optimizer, loss = torch.optim.AdamW(model.parameters(), lr=1e-3), torch.zeros(())
-    for _ in range(steps):
-        loss = model(images, target)["loss"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return float(loss.detach())
-
-
 def main() -> None:
     """Train once with each assigner, from the same start; the first network teaches the last."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=25)
-    steps = parser.parse_args().steps
+    steps = steps_asked(__doc__, 25)
     pixels, found = crops()
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     # effdet wants yxyx and classes from 1, and knows no ignored regions: trees cut by the border are left out
     trees = [{name: torch.as_tensor(each[name][~each["ignore"]]) for name in ("boxes", "labels")} for each in found]
     target = {"bbox": [each["boxes"][:, [1, 0, 3, 2]] for each in trees], "cls": [each["labels"] + 1 for each in trees]}
+
+    def loss(model: DetBenchTrain) -> Tensor:
+        return model(images, target)["loss"]
+
     teacher = network()
     for model, assigner, options in (
         (teacher, STOCK, {}),
         (network(), la.PAA(), {}),
         (network(), la.LAD(la.PAA()), {"teacher": teacher}),
     ):
-        print(type(assigner).__name__)
         with attach(model, assigner, **options) as handle:
-            for when, number in (("before", 1), ("after", steps - 1)):
-                loss, told = train(model, images, target, number), handle.stats
-                print(
-                    f"  {when:6} {told['positives_per_object']:5.2f} positives per object, "
-                    f"{told['objects_without']} of {told['objects']} objects without any, loss {loss:.3f}"
-                )
+            learn(handle, loss, steps, 1e-3)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Run it: `python -m examples.with_mmdet`, where mmcv has its compiled operators
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 import labelassign as la
-from examples.common import SIZE, crops
+from examples.common import SIZE, crops, learn, steps_asked
 from labelassign.adapters.mmdet import attach
 
 STRIDES, CHANNELS = [8, 16, 32], 64
@@ -60,42 +59,25 @@ def samples(found: list[dict[str, Any]]) -> list[DetDataSample]:
     return images
 
 
-def train(model: nn.Module, images: Tensor, objects: list[DetDataSample], steps: int) -> float:
-    """Loss of the last step."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    total = torch.zeros(())
-    for _ in range(steps):
-        total, _ = model.parse_losses(model(images, objects, mode="loss"))
-        optimizer.zero_grad()
-        total.backward()
-        optimizer.step()
-    return float(total.detach())
-
-
 def main() -> None:
     """Train once with each assigner, from the same start; the first network teaches the last."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=20)
-    steps = parser.parse_args().steps
+    steps = steps_asked(__doc__, 20)
     register_all_modules()
     MMLogger.get_current_instance().setLevel("WARNING")  # it would list every weight
     pixels, found = crops()
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def loss(model: nn.Module) -> Tensor:
+        return model.parse_losses(model(images, samples(found), mode="loss"))[0]
+
     teacher = network()
     for model, assigner, options in (
         (teacher, la.PAA.mmdet(), {}),
         (network(), la.TaskAligned(), {}),
         (network(), la.LAD(la.PAA()), {"teacher": teacher, "box_weight": "none"}),
     ):
-        print(type(assigner).__name__)
         with attach(model, assigner, **options) as handle:
-            for when, number in (("before", 1), ("after", steps - 1)):
-                loss = train(model, images, samples(found), number)
-                told = handle.stats
-                print(
-                    f"  {when:6} {told['positives_per_object']:5.2f} positives per object, "
-                    f"{told['objects_without']} of {told['objects']} objects without any, loss {loss:.3f}"
-                )
+            learn(handle, loss, steps, 1e-3)
 
 
 if __name__ == "__main__":

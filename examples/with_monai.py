@@ -5,8 +5,6 @@ Run it: `python -m examples.with_monai`
 
 from __future__ import annotations
 
-import argparse
-
 import torch
 from monai.apps.detection.networks.retinanet_detector import RetinaNetDetector
 from monai.apps.detection.networks.retinanet_network import RetinaNet, resnet_fpn_feature_extractor
@@ -15,7 +13,7 @@ from monai.networks.nets.resnet import ResNet
 from torch import Tensor
 
 import labelassign as la
-from examples.common import crops
+from examples.common import crops, learn, steps_asked
 from labelassign.adapters.monai import attach
 
 STOCK = la.MaxIoU(0.5, 0.4, "restore_argmax", zero_rescues=True, ignore_iof=None)  # set_regular_matcher(0.5, 0.4)
@@ -31,40 +29,25 @@ def network() -> RetinaNetDetector:
     return RetinaNetDetector(RetinaNet(2, 1, 3, features, [32, 32]), anchors)
 
 
-def train(model: RetinaNetDetector, images: Tensor, objects: list[dict[str, Tensor]], steps: int) -> float:
-    """Loss of the last step."""
-    optimizer, loss = torch.optim.AdamW(model.parameters(), lr=3e-4), torch.zeros(())
-    for _ in range(steps):
-        loss = sum(model(images, objects).values())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return float(loss.detach())
-
-
 def main() -> None:
     """Train once with each assigner, from the same start; the first network teaches the last."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=15)
-    steps = parser.parse_args().steps
+    steps = steps_asked(__doc__, 15)
     pixels, found = crops()
     images = torch.from_numpy(pixels[:2]).permute(0, 3, 1, 2).float() / 255
     # MONAI knows no ignored regions: trees cut by the border are left out
     objects = [{k: torch.as_tensor(each[k][~each["ignore"]]) for k in ("boxes", "labels")} for each in found[:2]]
+
+    def loss(model: RetinaNetDetector) -> Tensor:
+        return sum(model(images, objects).values())
+
     teacher = network()
     for model, assigner, options in (
         (teacher, STOCK, {}),
         (network(), la.PAA(), {}),
         (network(), la.LAD(la.PAA()), {"teacher": teacher}),
     ):
-        print(type(assigner).__name__)
         with attach(model, assigner, **options) as handle:
-            for when, number in (("before", 1), ("after", steps - 1)):
-                loss, told = train(model, images, objects, number), handle.stats
-                print(
-                    f"  {when:6} {told['positives_per_object']:5.2f} positives per object, "
-                    f"{told['objects_without']} of {told['objects']} objects without any, loss {loss:.3f}"
-                )
+            learn(handle, loss, steps, 3e-4)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Run it: `python -m examples.with_transformers`
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 import labelassign as la
-from examples.common import SIZE, crops
+from examples.common import SIZE, crops, steps_asked, told
 from labelassign.adapters import Handle
 from labelassign.adapters.transformers import attach
 
@@ -64,11 +63,8 @@ class Tell(transformers.TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, model: Any, logs: dict[str, float], **_: Any) -> None:
         """Once for every step; the decoder layers count as images of their own."""
         if "loss" in logs and state.global_step in (1, state.max_steps):
-            told, when = Handle.of(model).stats, "before" if state.global_step == 1 else "after"
-            print(
-                f"  {when:6} {told['positives_per_object']:5.2f} positives per object, "
-                f"{told['objects_without']} of {told['objects']} objects without any, loss {float(logs['loss']):.3f}"
-            )
+            when = "before" if state.global_step == 1 else "after"
+            print(told(when, Handle.of(model).stats, float(logs["loss"])))
 
 
 def train(model: transformers.PreTrainedModel, steps: int) -> None:
@@ -84,9 +80,7 @@ def train(model: transformers.PreTrainedModel, steps: int) -> None:
 
 def main() -> None:
     """Train once with each assigner, from the same start; the first network teaches the last."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=15)
-    steps = parser.parse_args().steps
+    steps = steps_asked(__doc__, 15)
     teacher = network()
     own = la.Hungarian.deformable_detr(cls_weight=1.0)
     for name, model, assigner, options in (

@@ -6,7 +6,6 @@ Run it: `python -m examples.with_ultralytics`  (pip install 'labelassign[ultraly
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 import labelassign as la
-from examples.common import crops
+from examples.common import crops, steps_asked, told
 from labelassign.adapters.ultralytics import attach
 
 # this run leaves no settings behind and asks nobody for a newer version
@@ -44,28 +43,24 @@ def write(folder: Path) -> Path:
 
 def learn(assigner: la.Assigner, teacher: YOLO | None, steps: int, data: Path) -> YOLO:
     """Train for that many epochs of one batch; say what the assigner decided first and last."""
-    model, losses, told = YOLO("yolov8n.yaml"), [], []
+    model, losses, stats = YOLO("yolov8n.yaml"), [], []
     # --- assignment
     handle = attach(model, assigner, teacher=teacher)
     # --- end
     model.add_callback("on_train_batch_end", lambda trainer: losses.append(float(trainer.loss.detach())))
-    model.add_callback("on_train_batch_end", lambda trainer: told.append(handle.stats))
+    model.add_callback("on_train_batch_end", lambda trainer: stats.append(handle.stats))
     quiet = {"verbose": False, "plots": False, "workers": 0, "device": "cpu", "project": str(data.parent / "runs")}
     how = {"imgsz": 192, "batch": 4, "optimizer": "AdamW", "lr0": 2e-3, "warmup_epochs": 0.0, "val": False, "nbs": 4}
     model.train(data=str(data), epochs=steps, **quiet, **how, **STILL)
     print(type(assigner).__name__)
     for when, i in (("before", 0), ("after", -1)):
-        per, without, objects = (told[i][k] for k in ("positives_per_object", "objects_without", "objects"))
-        counts = f"{per:5.2f} positives per object, {without} of {objects} objects without any"
-        print(f"  {when:6} {counts}, loss {losses[i]:.3f}")
+        print(told(when, stats[i], losses[i]))
     return model
 
 
 def main() -> None:
     """Train twice."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=12)
-    steps = parser.parse_args().steps
+    steps = steps_asked(__doc__, 12)
     with tempfile.TemporaryDirectory() as folder:
         data = write(Path(folder))
         teacher = learn(STOCK, None, steps, data)

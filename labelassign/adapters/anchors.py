@@ -25,13 +25,20 @@ class Anchors:
         self, boxes: Tensor, size: Sequence[int], shapes: Sequence[Sequence[int]], per_cell: Sequence[int]
     ) -> Priors:
         """The record of anchors of images of `size` (h, w): maps of `shapes` (h, w), so many anchors in each cell."""
-        key = (tuple(size), tuple(map(tuple, shapes)), tuple(per_cell), boxes.device)
-        if self._kept is None or self._kept[0] != key:
+
+        def make() -> Priors:
             sizes = [h * w * k for (h, w), k in zip(shapes, per_cell, strict=True)]
             steps = [size[0] / h for h, _ in shapes]
             strides = torch.repeat_interleave(torch.tensor(steps), torch.tensor(sizes)).to(boxes.device)
             same = len(set(per_cell)) == 1
-            self._kept = (key, Priors(boxes.float(), tuple(sizes), strides, per_cell[0] if same else 1))
+            return Priors(boxes.float(), tuple(sizes), strides, per_cell[0] if same else 1)
+
+        return self.kept((tuple(size), tuple(map(tuple, shapes)), tuple(per_cell), boxes.device), make)
+
+    def kept(self, key: Any, make: Callable[[], Priors]) -> Priors:
+        """What was made last, unless the key is another one."""
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, make())
         return self._kept[1]
 
     def agree(self, theirs: Callable[[], Tensor]) -> None:

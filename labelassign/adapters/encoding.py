@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,20 @@ def packed_rows(local: Sequence[Tensor], gt: GroundTruth) -> Tensor:
     """The opposite: `gt_index` `[B, N]` from each image's own rows `[N]`."""
     index = torch.stack([row.long() for row in local])
     return torch.where(index >= 0, index + gt.offsets[:-1, None], index)
+
+
+def decoded(coder: Any, deltas: Tensor, anchors: Tensor) -> Tensor:
+    """Boxes `[B, N, 4]` of deltas `[B, N, 4]`, by a coder of torchvision's kind."""
+    flat = deltas.float().flatten(0, 1)
+    return coder.decode_single(flat, anchors.repeat(len(deltas), 1)).view_as(deltas)
+
+
+def centerness(priors: Tensor, boxes: Tensor) -> Tensor:
+    """Of the priors' centres in boxes `[P]`, 0 outside (Tian et al., 2019, arXiv:1904.01355, equation 3)."""
+    point = (priors[:, :2] + priors[:, 2:]) / 2
+    low, high = point - boxes[:, :2], boxes[:, 2:] - point
+    share = torch.minimum(low, high).clamp(min=0) / torch.maximum(low, high)
+    return share.prod(1).sqrt()
 
 
 def of_owners(index: Tensor, gt: GroundTruth) -> Assignment:

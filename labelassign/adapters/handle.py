@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
@@ -121,3 +123,17 @@ class Handle:
     def __getstate__(self) -> dict[str, Any]:
         """Without the last assignment: copies have none."""
         return vars(self) | {"last": None}
+
+
+@contextmanager
+def standing_in(owner: Any, **values: Any) -> Generator[None]:
+    """Give an object attributes for a while."""
+    own = vars(owner)
+    before = {name: own[name] for name in values if name in own}
+    own.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            del own[name]
+        own.update(before)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from labelassign import checks
 from labelassign.adapters.anchors import Anchors
-from labelassign.adapters.encoding import local_rows
+from labelassign.adapters.encoding import decoded, local_rows
 from labelassign.adapters.handle import Handle
 from labelassign.adapters.packages import need
 from labelassign.adapters.teaching import inner
@@ -128,9 +128,8 @@ class Detector:
 
     def _predictions(self, model: Any, outputs: Any, anchors: Tensor) -> Predictions:
         with torch.no_grad():
-            deltas = outputs[self.handle.model.box_reg_key].float()
-            boxes = model.box_coder.decode_single(deltas.flatten(0, 1), anchors.repeat(len(deltas), 1))
-            return Predictions(boxes.view_as(deltas), outputs[self.handle.model.cls_key])
+            boxes = decoded(model.box_coder, outputs[self.handle.model.box_reg_key], anchors)
+            return Predictions(boxes, outputs[self.handle.model.cls_key])
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the batch."""

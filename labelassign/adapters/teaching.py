@@ -22,12 +22,15 @@ def inner(model: nn.Module) -> nn.Module:
     return found
 
 
+def inside(assigner: Assigner) -> list[Assigner]:
+    """The assigners that one is made of; none for most."""
+    parts = [getattr(assigner, each.name) for each in fields(assigner)] if is_dataclass(assigner) else []
+    return [part for part in parts if isinstance(part, Assigner)]
+
+
 def trains_both(assigner: Assigner) -> bool:
     """Whether `CoLAD` is somewhere inside, whose two networks train together."""
-    if isinstance(assigner, CoLAD):
-        return True
-    parts = [getattr(assigner, each.name) for each in fields(assigner)] if is_dataclass(assigner) else []
-    return any(isinstance(part, Assigner) and trains_both(part) for part in parts)
+    return isinstance(assigner, CoLAD) or any(map(trains_both, inside(assigner)))
 
 
 class Shared:

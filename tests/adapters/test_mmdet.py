@@ -223,7 +223,7 @@ def test_a_head_alone_is_enough_without_a_teacher():
 
 
 def test_anchors_outside_of_their_object_have_no_centerness():
-    from labelassign.adapters.mmdet.heads import centerness
+    from labelassign.adapters.encoding import centerness
 
     model = mmdet_model("ATSSHead")
     with attach(model, la.MaxIoU(0.1, 0.1)) as handle:

@@ -10,50 +10,29 @@ import torch
 from mmdet.models.task_modules.prior_generators import anchor_inside_flags
 from torch import Tensor
 
-from labelassign import checks
+from labelassign.adapters.anchors import Anchors
 from labelassign.structures import Priors
 
 POINT_SIDE = 8  # strides: the square that stands for a point, as large as ATSS's anchors
 
 
-class Grid:
+class Grid(Anchors):
     """Makes the priors of a head: once for each shape of a batch."""
-
-    def __init__(self, who: str) -> None:
-        """Nothing seen yet."""
-        self.who = who
-        self._kept: tuple[Any, Priors] | None = None
-        self._agreed: Any = None
 
     def take(self, head: Any, maps: Sequence[Tensor], metas: Sequence[Any]) -> Priors:
         """All anchors of the batch; those that the head does not train in some image are not `valid` there."""
-        shapes = [tuple(each.shape[-2:]) for each in maps]
-        key = (shapes, maps[0].device)
-        if self._kept is None or self._kept[0] != key:
-            self._kept = (key, priors_of(head, shapes, maps[0].device))
-        priors = self._kept[1]
+        shapes, device = [tuple(each.shape[-2:]) for each in maps], maps[0].device
+        priors = self.kept((shapes, device), lambda: priors_of(head, shapes, device))
         border = head.train_cfg["allowed_border"]
         if border < 0 and all(_full(head, shapes, each["pad_shape"]) for each in metas):
             return priors
         flags = [_inside(head, shapes, each, priors, border) for each in metas]
         return replace(priors, valid=torch.stack(flags))
 
-    def agree(self, head: Any, maps: Sequence[Tensor]) -> None:
+    def same(self, head: Any, maps: Sequence[Tensor]) -> None:
         """Raise unless another head has the same anchors."""
-        assert self._kept is not None
-        key, priors = self._kept
         shapes = [tuple(each.shape[-2:]) for each in maps]
-        if self._agreed != key:
-            theirs = priors_of(head, shapes, maps[0].device)
-            if theirs.level_sizes != priors.level_sizes or not torch.equal(theirs.boxes, priors.boxes):
-                found = f"levels of {theirs.level_sizes} beside {priors.level_sizes}, or other boxes"
-                fix = "Give both heads the same strides, scales, ratios and kind of anchors."
-                checks.fail(self.who, "a teacher with the same anchors", found, fix)
-            self._agreed = key
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without tensors."""
-        return vars(self) | {"_kept": None, "_agreed": None}
+        self.agree(lambda: priors_of(head, shapes, maps[0].device).boxes)
 
 
 def priors_of(head: Any, shapes: Any, device: torch.device) -> Priors:

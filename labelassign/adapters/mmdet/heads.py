@@ -11,6 +11,8 @@ from mmdet.models.dense_heads import AnchorHead, ATSSHead, RTMDetHead, TOODHead
 from mmdet.structures.bbox import distance2bbox
 from torch import Tensor
 
+from labelassign.adapters.encoding import centerness
+from labelassign.adapters.handle import standing_in
 from labelassign.adapters.mmdet.told import Told
 from labelassign.structures import Predictions, Priors
 
@@ -20,20 +22,6 @@ Maps = Sequence[Tensor]
 def flat(maps: Maps, channels: int) -> Tensor:
     """Maps of all levels `[B, A·C, H, W]` as `[B, N, C]`."""
     return torch.cat([each.permute(0, 2, 3, 1).reshape(len(each), -1, channels) for each in maps], 1)
-
-
-@contextmanager
-def standing_in(owner: Any, **values: Any) -> Generator[None]:
-    """Give an object attributes for a while."""
-    own = vars(owner)
-    before = {name: own[name] for name in values if name in own}
-    own.update(values)
-    try:
-        yield
-    finally:
-        for name in values:
-            del own[name]
-        own.update(before)
 
 
 class Anchored:
@@ -77,14 +65,6 @@ class Centred(Anchored):
         """Anchors outside of their object have centerness 0 (which is no number in the stock head)."""
         with standing_in(head, assigner=told, centerness_target=centerness):
             yield
-
-
-def centerness(anchors: Tensor, boxes: Tensor) -> Tensor:
-    """Of the anchors' centres in boxes `[P]` (Tian et al., 2019, arXiv:1904.01355, equation 3)."""
-    point = torch.stack([(anchors[:, 2] + anchors[:, 0]) / 2, (anchors[:, 3] + anchors[:, 1]) / 2], 1)
-    low, high = point - boxes[:, :2], boxes[:, 2:] - point
-    share = torch.minimum(low, high).clamp(min=0) / torch.maximum(low, high)
-    return share.prod(1).sqrt()
 
 
 class Distances(Anchored):

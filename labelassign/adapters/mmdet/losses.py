@@ -54,7 +54,7 @@ class Losses:
             images, self.images = self.images, None
             with teacher.at_work() as network:
                 seen = network.bbox_head(network.extract_feat(images))
-            self.grid.agree(network.bbox_head, seen[0])
+            self.grid.same(network.bbox_head, seen[0])
             theirs = self.other.predictions(network.bbox_head, seen, priors)
         decided = handle.decide(priors, gt, mine, theirs)
         rest = (found, metas, ignored)

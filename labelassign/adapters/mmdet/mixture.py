@@ -15,7 +15,8 @@ from labelassign import checks
 from labelassign.adapters.handle import Handle
 from labelassign.adapters.mmdet.encoding import objects
 from labelassign.adapters.mmdet.grid import Grid
-from labelassign.adapters.mmdet.heads import Anchored, standing_in
+from labelassign.adapters.handle import standing_in
+from labelassign.adapters.mmdet.heads import Anchored
 from labelassign.adapters.mmdet.told import Told
 
 BOX_WEIGHTS = ("iou", "none")

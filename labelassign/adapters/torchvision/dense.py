@@ -11,6 +11,7 @@ from torchvision.models.detection import FCOS, RetinaNet
 from torchvision.models.detection.ssd import SSD
 
 from labelassign import checks
+from labelassign.adapters.encoding import centerness, decoded
 from labelassign.adapters.handle import Handle
 from labelassign.adapters.torchvision.anchors import Watched
 from labelassign.adapters.torchvision.encoding import objects, to_torchvision
@@ -69,12 +70,7 @@ class Dense:
     def predictions(self, model: Any, outputs: Outputs, anchors: Tensor) -> Predictions:
         """What a model says of all anchors, decoded by its own coder."""
         with torch.no_grad():
-            return Predictions(_decode(model.box_coder, outputs["bbox_regression"], anchors), outputs["cls_logits"])
-
-
-def _decode(coder: Any, deltas: Tensor, anchors: Tensor) -> Tensor:
-    flat = deltas.float().flatten(0, 1)
-    return coder.decode_single(flat, anchors.repeat(len(deltas), 1)).view_as(deltas)
+            return Predictions(decoded(model.box_coder, outputs["bbox_regression"], anchors), outputs["cls_logits"])
 
 
 class Points(Dense):
@@ -87,26 +83,17 @@ class Points(Dense):
         """The stock losses; centerness, which is no number outside of an object, is 0 there."""
         losses = super().loss(model, targets, outputs, anchors, rows)
         each = zip(targets, rows, anchors, strict=True)
-        centerness = torch.cat([_centerness(t["boxes"][r[r >= 0]], a[r >= 0]) for t, r, a in each])
+        wanted = torch.cat([centerness(a[r >= 0], t["boxes"][r[r >= 0]]) for t, r, a in each])
         said = outputs["bbox_ctrness"].squeeze(2)[torch.stack(rows) >= 0]
-        wrong = binary_cross_entropy_with_logits(said, centerness, reduction="sum")
-        return losses | {"bbox_ctrness": wrong / max(1, len(centerness))}
+        wrong = binary_cross_entropy_with_logits(said, wanted, reduction="sum")
+        return losses | {"bbox_ctrness": wrong / max(1, len(wanted))}
 
     def predictions(self, model: Any, outputs: Outputs, anchors: Tensor) -> Predictions:
         """What a model says of all points; centerness is its objectness."""
         with torch.no_grad():
             deltas = outputs["bbox_regression"].float()
             boxes = model.box_coder.decode(deltas, anchors.expand_as(deltas))
-            centerness = outputs["bbox_ctrness"].squeeze(2)
-            return Predictions(boxes, outputs["cls_logits"], objectness=centerness)
-
-
-def _centerness(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """Of the anchors' centres in boxes `[P]` (Tian et al., 2019, arXiv:1904.01355, equation 3)."""
-    point = (anchors[:, :2] + anchors[:, 2:]) / 2
-    low, high = point - boxes[:, :2], boxes[:, 2:] - point
-    share = torch.minimum(low, high).clamp(min=0) / torch.maximum(low, high)
-    return share.prod(1).sqrt()
+            return Predictions(boxes, outputs["cls_logits"], objectness=outputs["bbox_ctrness"].squeeze(2))
 
 
 class Softmax(Dense):
@@ -124,7 +111,7 @@ class Softmax(Dense):
         """What a model says of all anchors; the background's column goes last."""
         with torch.no_grad():
             scores = outputs["cls_logits"].roll(-1, 2)
-            return Predictions(_decode(model.box_coder, outputs["bbox_regression"], anchors), scores, "softmax_logits")
+            return Predictions(decoded(model.box_coder, outputs["bbox_regression"], anchors), scores, "softmax_logits")
 
 
 KINDS = (Dense, Points, Softmax)

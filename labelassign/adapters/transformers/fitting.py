@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from transformers.loss.loss_rt_detr import RTDetrLoss
 
 from labelassign import checks
+from labelassign.adapters.teaching import inside
 from labelassign.adapters.transformers.criteria import kind_of
 from labelassign.assigners.base import Assigner
 from labelassign.assigners.set_matching import SetMatching
@@ -15,11 +15,10 @@ from labelassign.assigners.set_matching import SetMatching
 
 def refuse_places(who: str, assigner: Assigner) -> None:
     """Raise for an assigner of ours that asks where a prior lies."""
-    parts = [getattr(assigner, each.name) for each in fields(assigner)] if is_dataclass(assigner) else []
-    inside = [part for part in parts if isinstance(part, Assigner)]
-    for part in inside:
+    parts = inside(assigner)
+    for part in parts:
         refuse_places(who, part)
-    if not inside and not isinstance(assigner, SetMatching) and type(assigner).__module__.startswith("labelassign."):
+    if not parts and not isinstance(assigner, SetMatching) and type(assigner).__module__.startswith("labelassign."):
         found, fix = type(assigner).__name__, "Take Hungarian; `repeats=` gives an object several queries."
         checks.fail(who, "an assigner of queries, which lie nowhere", found, fix)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from transformers.loss.loss_for_object_detection import ImageLoss
 from transformers.loss.loss_rt_detr import RTDetrLoss
 
 from labelassign import checks
-from labelassign.adapters.handle import Handle
+from labelassign.adapters.handle import Handle, standing_in
 from labelassign.adapters.transformers.criteria import deciding, kind_of
 from labelassign.adapters.transformers.encoding import Layer, Pairs, objects, outputs, to_transformers
 from labelassign.adapters.transformers.fitting import refuse_places, refuse_shapes, refuse_teacher
@@ -88,7 +87,7 @@ class Matching:
                 answer.append(function(*args, **options))
                 return answer[0]
 
-            with _instead(network, "_loss_function", loss):
+            with standing_in(network, _loss_function=loss):
                 args, options = self.inputs
                 network(*args, **options)
         return answer[0][0], answer[0][1]
@@ -117,16 +116,3 @@ class Matching:
     def __getstate__(self) -> dict[str, Any]:
         """Without the batch."""
         return vars(self) | {"inputs": None}
-
-
-@contextmanager
-def _instead(owner: nn.Module, name: str, value: Any) -> Generator[None]:
-    before = vars(owner).get(name)
-    vars(owner)[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del vars(owner)[name]
-        else:
-            vars(owner)[name] = before

@@ -10,7 +10,7 @@ from torchvision.ops import box_convert
 
 from labelassign import checks
 from labelassign.adapters.anchors import Anchors
-from labelassign.adapters.handle import Handle
+from labelassign.adapters.handle import Handle, standing_in
 from labelassign.adapters.yolox.encoding import Matches, to_yolox
 from labelassign.structures import GroundTruth, Predictions, Priors
 
@@ -67,11 +67,8 @@ class Losing:
         if not teacher.training:
             return _opinion(teacher.head(maps), "probs"), None
         asked: list[Any] = []
-        vars(teacher.head)["get_losses"] = lambda *args, **more: asked.append((args, more))
-        try:
+        with standing_in(teacher.head, get_losses=lambda *args, **more: asked.append((args, more))):
             teacher.head(maps, labels, imgs)
-        finally:
-            del vars(teacher.head)["get_losses"]
         return _opinion(asked[0][0][5], "sigmoid_logits"), asked[0]
 
 
@@ -83,8 +80,5 @@ def _opinion(outputs: Tensor, scores_are: str) -> Predictions:
 
 def _losses(head: Any, args: tuple[Any, ...], more: dict[str, Any], found: list[Matches]) -> tuple[Any, ...]:
     """The stock losses, told what was found."""
-    vars(head)["get_assignments"] = lambda image, *_, **__: found[image]
-    try:
+    with standing_in(head, get_assignments=lambda image, *_, **__: found[image]):
         return type(head).get_losses(head, *args, **more)
-    finally:
-        del vars(head)["get_assignments"]
