@@ -65,7 +65,8 @@ def curves() -> Figure:
         axes.set(xlabel=label, xscale="log")
         axes.grid(linewidth=0.4)
     left.set_ylabel("AP")
-    left.legend(fontsize=7, frameon=False)
+    if left.lines:
+        left.legend(fontsize=7, frameon=False)
     return figure
 
 

@@ -6,6 +6,9 @@ import platform
 import subprocess
 from typing import Any
 
+import torch
+
+import labelassign as la
 from benchmarks.study.jobs import HERE, Job
 from examples.recipe import digits, sources
 from examples.recipe.checkpoints import save_json
@@ -23,15 +26,16 @@ def keep(job: Job, result: dict[str, Any]) -> None:
         "cpu_seconds": _rounded(result["cpu_seconds"]),
         "parameters": result["parameters"],
         "rows": [_rounded(row) for row in result["rows"]],
-        "versions": {
-            "labelassign": result["labelassign"],
-            "torch": result["torch"],
-            "python": platform.python_version(),
-        },
+        **versions(),
         "scenes": digits.fingerprint(*digits.load(job.split, sources.SCENES[job.split])),
-        "commit": _commit(),
     }
     save_json(job.path, content)
+
+
+def versions() -> dict[str, Any]:
+    """Of what takes part, and the commit."""
+    found = {"labelassign": la.__version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"versions": found, "commit": _commit()}
 
 
 def _rounded(numbers: dict[str, float]) -> dict[str, float]:

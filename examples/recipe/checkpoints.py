@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ import torch
 def written(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a file beside `path`, bring it to the disk, and only then give it the name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        beside = Path(file.name)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(beside)
         with beside.open("rb") as file:

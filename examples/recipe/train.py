@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import labelassign as la
 from examples.recipe import losses
 from examples.recipe.checkpoints import save_json, save_state
 from examples.recipe.data import Batch, Order, batches
@@ -126,8 +125,6 @@ def _finish(options: Options, state: State, folder: Path, tests: Images, world: 
         "cpu_seconds": state.spent,
         "parameters": sum(each.numel() for each in state.networks[0].parameters()),
         "rows": [row for row in state.rows if "positives" in row or "AP" in row],
-        "torch": torch.__version__,
-        "labelassign": la.__version__,
     }
     if world.first:
         state.save(folder / "state.pt")
