@@ -33,6 +33,7 @@ ROOMS = {
     "coders": "Box coders",
     "assigners": "Assigners",
     "distill": "Distillation",
+    "caching": "Distillation",
     "costs": "Costs",
     "mixture": "Mixture",
     "ops": "Operations",
@@ -50,6 +51,8 @@ MODULES = {
     "labelassign.adapters.effdet": "Adapters",
     "labelassign.adapters.monai": "Adapters",
     "labelassign.adapters.yolox": "Adapters",
+    "labelassign.adapters.detectron2": "Adapters",
+    "labelassign.adapters.rfdetr": "Adapters",
 }
 
 

@@ -18,7 +18,11 @@ TESTED = {
     "effdet": ("effdet", "0.4", "0.4"),
     "monai": ("monai", "1.6", "1.6"),
     "yolox": ("pixeltable-yolox", "0.4", "0.4"),
+    "rfdetr": ("rfdetr", "1.11", "1.11"),
+    "detectron2": ("detectron2", "0.6", "0.6"),
 }
+# not on PyPI: the page that says how to install it; such an adapter was tested on a stand-in
+UNLISTED = {"detectron2": "https://detectron2.readthedocs.io/en/latest/tutorials/install.html"}
 
 
 def need(name: str) -> Any:
@@ -27,15 +31,18 @@ def need(name: str) -> Any:
     Raises: ImportError with the line that installs it. Warns for a version outside of the tested ones.
     """
     distribution, first, last = TESTED[name]
+    guide = UNLISTED.get(name)
     try:
         module = import_module(name)
         found = version(distribution)
     except (ImportError, PackageNotFoundError) as error:
-        fix = f"Install it: pip install 'labelassign[{name}]'"
+        listed = f"Install it: pip install 'labelassign[{name}]'"
+        fix = f"It is not on PyPI; install it as {guide} says." if guide else listed
         checks.fail(f"labelassign.adapters.{name}", f"the package {distribution}", str(error), fix, ImportError)
     if not _series(first) <= _series(found)[: len(_series(first))] <= _series(last):
         tested = first if first == last else f"{first} to {last}"
-        text = f"labelassign.adapters.{name} was tested with {distribution} {tested}; {found} is installed"
+        made = "written for" if guide else "tested with"
+        text = f"labelassign.adapters.{name} was {made} {distribution} {tested}; {found} is installed"
         warnings.warn(text, stacklevel=3)
     return module
 
