@@ -15,6 +15,7 @@ NAMES = {
     "mmdet": (("--steps", "10"), 3),
     "transformers": (("--steps", "12"), 3),
     "effdet": (("--steps", "10"), 3),
+    "rfdetr": (("--steps", "12"), 2),
 }
 THROUGH = {"mmdet": ("tests.examples.on_mmcv_lite",)}
 

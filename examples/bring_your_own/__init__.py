@@ -1,0 +1,1 @@
+"""A detector that this library does not know, trained by its assigners: in plain PyTorch, Lightning and Accelerate."""
