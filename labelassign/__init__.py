@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         Warmup,
     )
     from labelassign.auditing import Agreement, Audit, AuditReport, audit, churn
+    from labelassign.caching import AssignmentCache, Mirror
 
 __version__ = "0.1.0.dev0"
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "Agreement",
     "Assigner",
     "Assignment",
+    "AssignmentCache",
     "Audit",
     "AuditReport",
     "AutoAssign",
@@ -96,6 +98,7 @@ __all__ = [
     "LTRBCoder",
     "MaxIoU",
     "MeanCost",
+    "Mirror",
     "Mixture",
     "MixtureFit",
     "Networks",
@@ -123,13 +126,16 @@ __all__ = [
 ]
 
 
-_AUDITING = ("Agreement", "Audit", "AuditReport", "audit", "churn")
+_ROOMS = {
+    **dict.fromkeys(("Agreement", "Audit", "AuditReport", "audit", "churn"), "auditing"),
+    **dict.fromkeys(("AssignmentCache", "Mirror"), "caching"),
+}
 
 
 def __getattr__(name: str) -> object:
-    if name not in LATER and name not in _AUDITING:
+    if name not in LATER and name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = assigners if name in LATER else import_module("labelassign.auditing")
+    room = assigners if name in LATER else import_module(f"labelassign.{_ROOMS[name]}")
     globals()[name] = found = getattr(room, name)
     return found
 

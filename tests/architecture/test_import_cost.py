@@ -8,7 +8,7 @@ from tests.architecture.source import ROOT
 
 LIMIT_MS, TRIES = 100.0, 5
 OPTIONAL = {
-    *("triton", "scipy", "sklearn", "matplotlib", "safetensors", "torchvision", "PIL", "rich", "tqdm"),
+    *("triton", "scipy", "sklearn", "matplotlib", "safetensors", "lmdb", "torchvision", "PIL", "rich", "tqdm"),
     *("hypothesis", "pytest", "beartype", "jax", "mmdet", "mmcv", "mmengine", "cv2"),
 }
 # CPU time, so that another process on the same cores does not count. torch itself may bring triton and others.

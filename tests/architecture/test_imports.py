@@ -17,6 +17,7 @@ LINES = (
     ("costs", "mixture", "solvers"),
     ("assigners",),
     ("distill",),
+    ("caching",),
     ("labelassign",),  # the public face, labelassign/__init__.py
     ("draw", "cli", "__main__"),
     ("adapters",),
@@ -30,10 +31,11 @@ FENCED = {
     "triton": ("labelassign/ops/*/triton.py",),
     "scipy": ("labelassign/solvers.py", "labelassign/solvers/*"),
     "safetensors": ("labelassign/structures.py", "labelassign/structures/*"),
+    "lmdb": ("labelassign/caching/*",),
     **dict.fromkeys(("matplotlib", "PIL"), ("labelassign/draw.py", "labelassign/draw/*", "labelassign/cli.py")),
     **dict.fromkeys(("rich", "tqdm"), ("labelassign/cli.py", "labelassign/cli/*")),
     **dict.fromkeys(("torchvision", "mmdet", "mmengine", "mmcv", "detectron2"), ("labelassign/adapters/*",)),
-    **dict.fromkeys(("transformers", "ultralytics", "effdet", "yolox", "monai"), ("labelassign/adapters/*",)),
+    **dict.fromkeys(("transformers", "ultralytics", "effdet", "yolox", "monai", "rfdetr"), ("labelassign/adapters/*",)),
     **dict.fromkeys(("hypothesis", "pytest"), ("labelassign/testing/*",)),
 }
 
