@@ -23,7 +23,7 @@ class Decider:
         """Load the teacher, if there is one."""
         self.state, self.arm, self.taught_steps = state, options.arm(ranks), options.taught_steps
         self.teacher = _teacher(options, state, device) if self.arm.teacher else None
-        self.cache = None
+        self.cache, self.mirror = None, None
         if cache is not None:
             if self.teacher is None or self.arm.soft is not None or options.teacher == "ema" or self.taught_steps:
                 raise SystemExit("--cache keeps the decisions of a frozen teacher: it needs --assign lad and --teacher")
@@ -60,7 +60,9 @@ class Decider:
             found = self.cache(batch.names, priors, batch.straight_gt, compute)
             if not bool(batch.mirrored.any()):
                 return found
-            return la.Mirror(priors, batch.images.shape[-1])(found, batch.mirrored)
+            if self.mirror is None:  # all images are of one size
+                self.mirror = la.Mirror(priors, batch.images.shape[-1])
+            return self.mirror(found, batch.mirrored)
 
 
 def _teacher(options: Options, state: State, device: str) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -82,10 +83,15 @@ def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(layer, nn.GroupNorm(outputs // GROUP, outputs), nn.ReLU())
 
 
+@cache
+def anchors(shapes: tuple[torch.Size, ...], device: torch.device) -> la.Priors:
+    """One anchor in the middle of every cell, three strides wide; the same record for the same maps."""
+    return la.Priors.grid(shapes, strides=STRIDES, scale=3, offset=0.5, device=device)
+
+
 def look(network: nn.Module, images: Tensor) -> tuple[la.Priors, Heads]:
-    """The anchors of a batch, three strides wide, and what a network says of them."""
+    """The anchors of a batch, and what a network says of them."""
     scores, deltas, ious = network(images)
-    shapes = [tuple(level.shape[-2:]) for level in scores]
-    priors = la.Priors.grid(shapes, strides=STRIDES, scale=3, offset=0.5, device=images.device)
+    priors = anchors(tuple(level.shape[-2:] for level in scores), images.device)
     predictions = la.Predictions.from_levels(scores, deltas, priors, coder=CODER)
     return priors, Heads(predictions, torch.cat([level.flatten(1) for level in ious], 1))
