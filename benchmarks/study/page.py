@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +73,15 @@ def taught() -> str:
     return table(["teacher", "parameters", "AP", "CPU s"], lines)
 
 
+def cached() -> tuple[str, str]:
+    """Times of a cached teacher beside others, and whether the weights are those of the teacher that is asked."""
+    found = json.loads((HERE / "cached.json").read_text("utf-8"))
+    names = ("train", "teacher", "assignment")
+    lines = [[arm, *(f"{times[name]:.1f}" for name in names)] for arm, times in found["cpu_ms_per_step"].items()]
+    same = "The weights are the same, bit for bit, with the cache and without." if found["same_weights"] else ""
+    return table(["arm", "whole step", "of that teacher", "assignment"], lines), same
+
+
 def write(docs: Path) -> Path:
     """Page and pictures under `docs`."""
     named, others = analysis.primaries(), analysis.exploratory()
@@ -86,6 +96,7 @@ def write(docs: Path) -> Path:
     done, left = sum(job.done for job in jobs), sum(not job.done for job in jobs)
     state = f"{done} of {done + left} runs are done." + (" **The study is not finished.**" if left else "")
     changes = PLAN["changes"]
+    kept, same = cached()
     text = Template((HERE / "template.md").read_text("utf-8")).substitute(
         state=state,
         steps=PLAN["steps"],
@@ -95,6 +106,8 @@ def write(docs: Path) -> Path:
         exploratory=comparisons(others),
         arms=arms(),
         teachers=taught(),
+        cached=kept,
+        same=same,
     )
     path = docs / "study.md"
     path.write_text(text, encoding="utf-8")

@@ -13,6 +13,7 @@ import labelassign as la
 from examples.recipe.checkpoints import load_state
 from examples.recipe.data import Order, batches
 from examples.recipe.deciding import Decider
+from examples.recipe.logs import Log
 from examples.recipe.model import look
 from examples.recipe.options import Options
 from examples.recipe.sources import SCENES, Trees, open_images
@@ -192,6 +193,18 @@ def test_the_log_is_a_table(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows] == ["10", "20"]
     assert all(float(row["loss"]) > 0 and row["AP"] for row in rows)
+
+
+def test_tensorboard_reads_what_the_log_says(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = Log(tmp_path, tensorboard=True)
+    result = train(replace(SHORT, steps=20, assign="colad"), tmp_path, log=log)
+    log.end()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    for name in ("loss", "student_rho", "teacher_share", "churn"):
+        shown = {event.step: event.value for event in events.Scalars(name)}
+        assert shown == pytest.approx({row["step"]: row[name] for row in result["rows"] if name in row}, rel=1e-6)
 
 
 REFUSED = {
