@@ -92,16 +92,51 @@ def test_a_teacher_is_read_from_its_run_and_stays_as_it_is(assign, teacher, tmp_
     assert not same(weights(tmp_path), weights(teacher))
 
 
-def test_lad_with_the_student_itself_decides_as_paa(teacher):
+def deciding(options, cache=None):
+    """A new run's decider, and how it decides the first batch at a given step."""
     images = open_images("digits", "train")
-    options = replace(SHORT, assign="lad", teacher=str(teacher))
     state = State(options, images.channels, images.classes, "cpu")
+    decide = Decider(options, state, 1, cache, "cpu")
+    batch = next(batches(images, Order(len(images), 8, 0, range(1)), options.mirror))
+
+    def at(step):
+        state.step = step
+        looked = [look(network, batch.images) for network in state.networks]
+        said = [heads.detached() for _, heads in looked]
+        return decide(batch, looked[0][0], said)[0], looked[0][0], said[0].predictions
+
+    return state, batch, at
+
+
+def test_lad_with_the_student_itself_decides_as_paa(teacher):
+    state, batch, at = deciding(replace(SHORT, assign="lad", teacher=str(teacher)))
     state.networks[0].load_state_dict(finished(teacher)[1])
-    batch = next(batches(images, Order(len(images), 4, 0, range(1))))
-    priors, said = look(state.networks[0], batch.images)
-    theirs, _ = Decider(options, state, 1, None, "cpu")(batch, priors, [said.detached()])
-    assert theirs.gt_index.equal(la.PAA()(priors, batch.gt, said.predictions).gt_index)
-    assert theirs.positive.any()
+    found, priors, mine = at(0)
+    assert found.gt_index.equal(la.PAA()(priors, batch.gt, mine).gt_index)
+    assert found.positive.any()
+
+
+def test_the_student_decides_when_it_was_taught_long_enough():
+    _, batch, at = deciding(replace(SHORT, assign="lad", teacher="random", taught=0.5))
+    (early, priors, mine), (late, *_) = at(2), at(3)
+    alone = la.PAA()(priors, batch.gt, mine).gt_index
+    assert late.gt_index.equal(alone)
+    assert not early.gt_index.equal(alone)
+
+
+def test_the_coin_is_tossed_at_every_step():
+    *_, at = deciding(replace(SHORT, assign="colad", criterion="coin"))
+    assert {float(at(step)[0].diagnostics["teacher_share"]) for step in range(8)} == {0.0, 1.0}
+
+
+def test_a_kept_decision_is_turned_with_its_image(teacher, tmp_path):
+    options = replace(SHORT, assign="lad", teacher=str(teacher), mirror=True)
+    _, batch, at = deciding(options, tmp_path)
+    (first, priors, _), (kept, *_) = at(0), at(0)
+    assert kept.gt_index.equal(first.gt_index)
+    assert first.positive[batch.mirrored].any()
+    overlap = first.overlap(priors.boxes.expand(8, -1, -1), batch.gt)
+    assert (overlap[first.positive] > 0).all()  # a prior that lies elsewhere learns nothing
 
 
 @pytest.mark.parametrize("mirror", [False, True])
