@@ -12,10 +12,9 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
 from labelassign import checks
-from labelassign.adapters.handle import Handle
+from labelassign.adapters.handle import Handle, standing_in
 from labelassign.adapters.mmdet.encoding import objects
 from labelassign.adapters.mmdet.grid import Grid
-from labelassign.adapters.handle import standing_in
 from labelassign.adapters.mmdet.heads import Anchored
 from labelassign.adapters.mmdet.told import Told
 
