@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from labelassign import checks
+from labelassign.geometry import paired_iou
 from labelassign.structures import IGNORE, Assignment, GroundTruth, Reason
 from labelassign.structures.targets import count_rows
+
+
+def packed(
+    who: str, boxes: Sequence[Tensor], labels: Sequence[Tensor], ignore: Sequence[Tensor] | None = None
+) -> GroundTruth:
+    """Objects as records of outside libraries have them, image by image: boxes `[n, 4]`, labels and `ignore` `[n]`.
+
+    Their values are looked at once, by the assigner; `GroundTruth.from_list` would do it before, which takes as long as
+    some assigners.
+    """
+    counts = [len(each) for each in labels]
+    for i, (box, count) in enumerate(zip(boxes, counts, strict=True)):
+        if len(box) != count:
+            found = {"boxes": len(box), "labels": count}
+            checks.equal(f"{who}, image {i}", "number of objects", found, "Give one row per object.")
+    box, label = torch.cat(list(boxes)).float().reshape(-1, 4), torch.cat(list(labels)).long()
+    flags = torch.zeros_like(label, dtype=torch.bool) if ignore is None else torch.cat(list(ignore)).bool()
+    return GroundTruth(box, label, torch.tensor([0, *accumulate(counts)], device=box.device), flags)
 
 
 def local_rows(assignment: Assignment) -> Tensor:
@@ -22,6 +43,20 @@ def packed_rows(local: Sequence[Tensor], gt: GroundTruth) -> Tensor:
     """The opposite: `gt_index` `[B, N]` from each image's own rows `[N]`."""
     index = torch.stack([row.long() for row in local])
     return torch.where(index >= 0, index + gt.offsets[:-1, None], index)
+
+
+def owned(assignment: Assignment) -> tuple[Tensor, Tensor]:
+    """Where positives are among all priors of the batch, and their rows, both `[P]` (waits for the device)."""
+    index = assignment.gt_index.flatten()
+    places = (index >= 0).nonzero()[:, 0]
+    return places, index[places]
+
+
+@torch.no_grad()
+def overlap_at(places: Tensor, rows: Tensor, boxes: Tensor, gt: GroundTruth) -> Tensor:
+    """`Assignment.overlap` of `boxes` `[B, N, 4]`, of the positives alone `[P]`."""
+    overlap = paired_iou(boxes.flatten(0, 1)[places], gt.boxes[rows])
+    return torch.where(overlap.isfinite(), overlap, 0.0)
 
 
 def decoded(coder: Any, deltas: Tensor, anchors: Tensor) -> Tensor:

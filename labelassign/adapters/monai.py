@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from labelassign import checks
 from labelassign.adapters.anchors import Anchors
-from labelassign.adapters.encoding import decoded, local_rows
+from labelassign.adapters.encoding import decoded, local_rows, packed
 from labelassign.adapters.handle import Handle
 from labelassign.adapters.packages import need
 from labelassign.adapters.teaching import inner
 from labelassign.assigners.base import Assigner
-from labelassign.structures import GroundTruth, Predictions
+from labelassign.structures import Predictions
 
 # the encoding is torchvision's
 from labelassign.adapters.torchvision.encoding import from_torchvision as from_monai  # isort: skip
@@ -111,9 +111,9 @@ class Detector:
                 theirs = self._predictions(teacher, said, priors.boxes)
             classes = {"model": model.num_classes, "teacher": theirs.num_classes}
             checks.equal(handle.who, "number of classes", classes, "Both networks must know the same classes.")
-        names = {"boxes": model.target_box_key, "labels": model.target_label_key}
-        gt = GroundTruth.from_list([{ours: each[name] for ours, name in names.items()} for each in targets])
-        rows = list(local_rows(handle.decide(priors, gt.to(anchors[0].device), mine, theirs)))
+        keys = (model.target_box_key, model.target_label_key)
+        gt = packed("targets", *([each[key].to(anchors[0].device) for each in targets] for key in keys))
+        rows = list(local_rows(handle.decide(priors, gt, mine, theirs)))
         losses = self._losses(model, outputs, targets, anchors, rows)
         if handle.teacher is not None and handle.teacher.trains:
             more = self._losses(handle.teacher.module, said, targets, anchors, rows)

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelassign.adapters.encoding import of_owners, packed_rows
-from labelassign.structures import BACKGROUND, IGNORE, Assignment, GroundTruth, Priors
+from labelassign.adapters.encoding import of_owners, packed, packed_rows
+from labelassign.structures import BACKGROUND, Assignment, GroundTruth, Priors
+from labelassign.structures.targets import take_rows
 
 Labels = tuple[list[Tensor], list[Tensor], Tensor]
 Padded = Tensor | Sequence[Tensor]
@@ -37,11 +38,13 @@ def to_effdet(assignment: Assignment, gt: GroundTruth, anchors: Any) -> Labels:
     from effdet.object_detection.box_coder import FasterRcnnBoxCoder
     from effdet.object_detection.box_list import BoxList
 
-    target = assignment.targets(gt, background=BACKGROUND)
-    classes = torch.where(assignment.ignored, IGNORE, target.labels)
-    where = BoxList(anchors.boxes.repeat(len(classes), 1))
-    codes = FasterRcnnBoxCoder().encode(BoxList(flipped(target.boxes).flatten(0, 1)), where).view_as(target.boxes)
-    codes = torch.where(assignment.positive[..., None], codes, 0.0)
+    index = assignment.gt_index  # BACKGROUND and IGNORE are what they are to effdet
+    classes = torch.where(index >= 0, take_rows(gt.labels, index), index)
+    places = (index >= 0).flatten().nonzero()[:, 0]
+    owners, where = gt.boxes[index.flatten()[places]], anchors.boxes[places % index.shape[1]]
+    codes = anchors.boxes.new_zeros(index.numel(), 4)
+    codes[places] = FasterRcnnBoxCoder().encode(BoxList(flipped(owners)), BoxList(where))
+    codes = codes.view(*index.shape, 4)
     levels = range(anchors.min_level, anchors.max_level + 1)
     shapes = [tuple(anchors.feat_sizes[level]) for level in levels]
     sizes = [h * w * anchors.get_anchors_per_location() for h, w in shapes]
@@ -89,16 +92,15 @@ def decode(codes: Sequence[Tensor], anchors: Any) -> Tensor:
 
 def flipped(boxes: Tensor) -> Tensor:
     """Between yxyx and xyxy."""
-    return boxes[..., [1, 0, 3, 2]]
+    return boxes.unflatten(-1, (2, 2)).flip(-1).flatten(-2)
 
 
 def objects(boxes: Padded, classes: Padded, filter_valid: bool) -> GroundTruth:
     """Objects as effdet's loaders have them: yxyx, classes from 1, rows of class -1 are padding."""
-    images: list[dict[str, Tensor]] = []
-    for box, label in zip(boxes, classes, strict=True):
-        real = label > -1 if filter_valid else torch.ones_like(label, dtype=torch.bool)
-        images.append({"boxes": flipped(box[real]).float(), "labels": label[real].long() - 1})
-    return GroundTruth.from_list(images)
+    if filter_valid:
+        real = [label > -1 for label in classes]
+        boxes, classes = ([each[mask] for each, mask in zip(part, real, strict=True)] for part in (boxes, classes))
+    return packed("targets", [flipped(box) for box in boxes], [label - 1 for label in classes])
 
 
 def priors_of(anchors: Any) -> Priors:

@@ -32,14 +32,17 @@ class Anchored:
 
     takes: type = AnchorHead
     outputs = 2  # lists of maps
-    ranks = False  # whether the loss reads `max_overlaps`, which are then those of predictions
+    ranks = False  # the loss reads `max_overlaps`, which are those of predictions; `get_targets` is given these
+
+    def scores_are(self, head: Any) -> str:
+        """As `Predictions` has it."""
+        return "sigmoid_logits" if head.use_sigmoid_cls else "softmax_logits"
 
     def predictions(self, head: Any, outputs: Sequence[Maps], priors: Priors) -> Predictions:
         """What a head says of all anchors, decoded by its own coder."""
         with torch.no_grad():
             scores = flat(outputs[0], head.cls_out_channels)
-            are = "sigmoid_logits" if head.use_sigmoid_cls else "softmax_logits"
-            return Predictions(self.boxes(head, outputs[1], priors), scores, are)
+            return Predictions(self.boxes(head, outputs[1], priors), scores, self.scores_are(head))
 
     def boxes(self, head: Any, maps: Maps, priors: Priors) -> Tensor:
         """The predicted boxes `[B, N, 4]`."""
@@ -89,11 +92,9 @@ class Aligned(Anchored):
     takes = TOODHead
     ranks = True
 
-    def predictions(self, head: Any, outputs: Sequence[Maps], priors: Priors) -> Predictions:
-        """What a head says of all anchors: probabilities."""
-        with torch.no_grad():
-            scores = flat(outputs[0], head.cls_out_channels)
-            return Predictions(self.boxes(head, outputs[1], priors), scores, "probs")
+    def scores_are(self, head: Any) -> str:
+        """Probabilities."""
+        return "probs"
 
     def boxes(self, head: Any, maps: Maps, priors: Priors) -> Tensor:
         """The predicted boxes `[B, N, 4]`, which the head gives in strides."""

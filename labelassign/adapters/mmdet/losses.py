@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 from labelassign import checks
-from labelassign.adapters.handle import Handle
+from labelassign.adapters.handle import Handle, standing_in
 from labelassign.adapters.mmdet.encoding import objects
 from labelassign.adapters.mmdet.grid import Grid
 from labelassign.adapters.mmdet.heads import Aligned, Anchored, Centred, Distances
 from labelassign.adapters.mmdet.mixture import Mixed
 from labelassign.adapters.mmdet.told import Told
+from labelassign.structures import GroundTruth, Predictions, Priors
 
 KINDS = (Mixed, Aligned, Distances, Centred, Anchored)
 DECIDE = ("loss_by_feat", "get_targets", "_get_targets_single")  # where a head may have a rule of its own
@@ -47,6 +50,9 @@ class Losses:
         handle, head, teacher = self.handle, head_of(self.handle.model), self.handle.teacher
         priors = self.grid.take(head, outputs[0], metas)
         gt = objects(found, ignored)
+        rest = (found, metas, ignored)
+        if self.kind.ranks and teacher is None:
+            return self.late(head, priors, gt, outputs, rest)
         mine, theirs, seen = None, None, None
         if self.kind.ranks or "predictions" in handle.assigner.needs:
             mine = self.kind.predictions(head, outputs, priors)
@@ -57,13 +63,25 @@ class Losses:
             self.grid.same(network.bbox_head, seen[0])
             theirs = self.other.predictions(network.bbox_head, seen, priors)
         decided = handle.decide(priors, gt, mine, theirs)
-        rest = (found, metas, ignored)
         losses = stock(self.kind, head, Told(decided, gt, priors, mine), outputs, rest)
         if teacher is not None and teacher.trains and self.other is not None:
             told = Told(decided, gt, priors, theirs)
             more = stock(self.other, teacher.module.bbox_head, told, seen, rest)
             losses |= {f"teacher_{name}": value for name, value in more.items()}
         return losses
+
+    def late(self, head: Any, priors: Priors, gt: GroundTruth, outputs: Any, rest: tuple[Any, ...]) -> dict[str, Any]:
+        """The losses where the head flattens and decodes what it says before it asks for targets: not done twice."""
+        found, metas, ignored = rest
+
+        def targets(scores: Tensor, boxes: Tensor, *given: Any, **options: Any) -> Any:
+            mine = Predictions(boxes.detach(), scores.detach(), self.kind.scores_are(head))
+            decided = self.handle.decide(priors, gt, mine, None)
+            with self.kind.under(head, Told(decided, gt, priors, mine)):
+                return type(head).get_targets(head, scores, boxes, *given, **options)
+
+        with standing_in(head, get_targets=targets):
+            return type(head).loss_by_feat(head, *outputs, found, metas, batch_gt_instances_ignore=ignored)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the batch."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
+
+from labelassign.adapters.encoding import overlap_at, owned
 from labelassign.adapters.mmdet.encoding import to_mmdet
 from labelassign.structures import Assignment, GroundTruth, Predictions, Priors
 
@@ -20,8 +23,7 @@ class Told:
     def assign(self, *_: Any, **__: Any) -> Any:
         """The next image's answer, for the anchors that the head trains there."""
         if self._next is None:
-            found = None if self.said is None else self.assignment.overlap(self.said.boxes, self.gt)
-            self._next = iter(enumerate(to_mmdet(self.assignment, self.gt, overlaps=found)))
+            self._next = iter(enumerate(to_mmdet(self.assignment, self.gt, overlaps=self._overlaps())))
         i, result = next(self._next)
         result.assign_metrics = self.assignment.quality[i]
         if self.priors.valid is not None:
@@ -31,3 +33,12 @@ class Told:
             extra = result._extra_properties
             extra.update({name: value[trained] for name, value in extra.items()})
         return result
+
+    def _overlaps(self) -> Tensor | None:
+        """Of predictions with their objects `[B, N]`, 0 where there is none."""
+        if self.said is None:
+            return None
+        places, rows = owned(self.assignment)
+        found = self.assignment.quality.new_zeros(self.assignment.quality.numel())
+        found[places] = overlap_at(places, rows, self.said.boxes, self.gt)
+        return found.view_as(self.assignment.quality)

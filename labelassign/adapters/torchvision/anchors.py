@@ -41,3 +41,35 @@ class Watched:
     def __getstate__(self) -> dict[str, Any]:
         """Without the batch."""
         return vars(self) | {"images": None}
+
+
+class Hidden:
+    """Keeps the anchors of one model from itself, from when it asks for them in training until its forward ends."""
+
+    def __init__(self) -> None:
+        """Nothing is hidden."""
+        self.armed = False
+        self.anchors: list[Tensor] | None = None
+
+    def begin(self, model: Any, _: Any) -> None:
+        """A forward pre-hook of the model; who asks its generator for anchors by himself shall get them."""
+        self.armed = model.training
+
+    def hide(self, _: Any, __: Any, anchors: list[Tensor]) -> list[Tensor] | None:
+        """A forward hook of the generator: none in every image."""
+        if not self.armed:
+            return None
+        self.armed, self.anchors = False, anchors
+        return [each[:0] for each in anchors]
+
+    def end(self, *_: Any) -> None:
+        """A forward hook of the model."""
+        self.armed, self.anchors = False, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the batch."""
+        return {"armed": False, "anchors": None}
+
+
+def unmatched(_: Tensor) -> None:
+    """Stands in for a matcher whose answer nobody reads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torchvision.models.detection.ssd import SSD
 from labelassign import checks
 from labelassign.adapters.encoding import centerness, decoded
 from labelassign.adapters.handle import Handle
-from labelassign.adapters.torchvision.anchors import Watched
+from labelassign.adapters.torchvision.anchors import Hidden, Watched, unmatched
 from labelassign.adapters.torchvision.encoding import objects, to_torchvision
 from labelassign.structures import Predictions
 
@@ -82,9 +83,12 @@ class Points(Dense):
     def loss(self, model: Any, targets: Any, outputs: Outputs, anchors: list[Tensor], rows: list[Tensor]) -> Outputs:
         """The stock losses; centerness, which is no number outside of an object, is 0 there."""
         losses = super().loss(model, targets, outputs, anchors, rows)
-        each = zip(targets, rows, anchors, strict=True)
-        wanted = torch.cat([centerness(a[r >= 0], t["boxes"][r[r >= 0]]) for t, r, a in each])
-        said = outputs["bbox_ctrness"].squeeze(2)[torch.stack(rows) >= 0]
+        count, row = len(anchors[0]), torch.cat(rows)
+        places = (row >= 0).nonzero()[:, 0]  # among the anchors of all images
+        first = torch.tensor([0, *accumulate(len(each["boxes"]) for each in targets)], device=row.device)
+        owners = torch.cat([each["boxes"] for each in targets])[row[places] + first[places // count]]
+        wanted = centerness(anchors[0][places % count], owners)
+        said = outputs["bbox_ctrness"].flatten()[places]
         wrong = binary_cross_entropy_with_logits(said, wanted, reduction="sum")
         return losses | {"bbox_ctrness": wrong / max(1, len(wanted))}
 
@@ -102,6 +106,26 @@ class Softmax(Dense):
     takes = SSD
     ignores = False
     first_label = 1
+
+    @classmethod
+    def attach(cls, handle: Handle) -> Handle:
+        """Put it into the model, which matches before it asks for its losses: it shall find nothing to match."""
+        super().attach(handle)
+        model, hiding = handle.model, vars(handle.model)["compute_loss"].hiding
+        handle.hook(model.register_forward_pre_hook(hiding.begin))
+        handle.hook(model.anchor_generator.register_forward_hook(hiding.hide))
+        handle.hook(model.register_forward_hook(hiding.end, always_call=True))
+        handle.put(model, "proposal_matcher", unmatched)
+        return handle
+
+    def __init__(self, handle: Handle) -> None:
+        """Of that handle's model."""
+        super().__init__(handle)
+        self.hiding = Hidden()
+
+    def __call__(self, targets: list[dict[str, Tensor]], outputs: Outputs, anchors: list[Tensor], *_: Any) -> Outputs:
+        """The losses of a batch, of the anchors that were hidden."""
+        return super().__call__(targets, outputs, self.hiding.anchors or anchors)
 
     def loss(self, model: Any, targets: Any, outputs: Outputs, anchors: list[Tensor], rows: list[Tensor]) -> Outputs:
         """The stock losses under given owners."""

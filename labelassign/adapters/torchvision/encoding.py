@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from labelassign.adapters.encoding import local_rows, of_owners, packed_rows
+from labelassign.adapters.encoding import local_rows, of_owners, packed, packed_rows
 from labelassign.structures import BACKGROUND, IGNORE, Assignment, GroundTruth
 
 
@@ -41,8 +41,10 @@ def from_torchvision(matched_idxs: Sequence[Tensor], gt: GroundTruth) -> Assignm
 
 def objects(targets: Sequence[Mapping[str, Tensor]], first_label: int = 0) -> GroundTruth:
     """Objects as torchvision's models have them; `first_label` is the number of their first class."""
-    names = ("boxes", "labels", "iscrowd")
-    images = [{name: each[name] for name in names if name in each} for each in targets]
-    for each in images:
-        each["labels"] = each["labels"] - first_label
-    return GroundTruth.from_list(images)
+    boxes, labels = ([each[name] for each in targets] for name in ("boxes", "labels"))
+    crowd = None
+    if any("iscrowd" in each for each in targets):
+        crowd = [each.get("iscrowd", torch.zeros_like(label)) for each, label in zip(targets, labels, strict=True)]
+    if first_label:
+        labels = [each - first_label for each in labels]
+    return packed("targets", boxes, labels, crowd)

@@ -15,6 +15,7 @@ from labelassign.adapters.handle import Handle
 from labelassign.adapters.torchvision.anchors import Watched
 from labelassign.adapters.torchvision.encoding import objects
 from labelassign.structures import IGNORE, Predictions, Priors
+from labelassign.structures.targets import take_rows
 
 
 class Proposing:
@@ -56,7 +57,7 @@ class Proposing:
         assignment = handle.decide(priors, gt, mine, theirs)
         index = assignment.gt_index
         labels = torch.where(index == IGNORE, -1.0, assignment.positive.float())
-        return list(labels), list(assignment.targets(gt, background=1).boxes)
+        return list(labels), list(take_rows(gt.boxes, index))  # only positives' boxes are read
 
     def predictions(self, stage: Any, outputs: Any, anchors: list[Tensor]) -> Predictions:
         """What a head says of all anchors."""
@@ -97,7 +98,7 @@ class Pooling:
         real = torch.arange(boxes.shape[1], device=boxes.device) < torch.tensor(counts, device=boxes.device)[:, None]
         gt = objects([{"boxes": b, "labels": n} for b, n in zip(gt_boxes, gt_labels, strict=True)])
         a = self.handle.decide(Priors(boxes, (boxes.shape[1],), valid=real), gt, None, None)
-        labels = torch.where(a.ignored, -1, a.targets(gt, background=0).labels)
+        labels = torch.where(a.positive, take_rows(gt.labels, a.gt_index), torch.where(a.ignored, -1, 0))
         rows = local_rows(a).clamp(min=0)
         return (
             [row[:n] for row, n in zip(rows, counts, strict=True)],

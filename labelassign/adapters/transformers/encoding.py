@@ -62,7 +62,7 @@ def outputs(layers: Sequence[Layer], scores_are: str) -> Predictions:
     """What the decoder layers say, one after the other as images `[L·B, N]`."""
     with torch.no_grad():
         logits = torch.cat([each["logits"] for each in layers])
-        boxes = torch.cat([each["pred_boxes"] for each in layers])
+        boxes = torch.cat([each["pred_boxes"] for each in layers]).float()
         scores = logits.float().softmax(-1) if scores_are == "probs" else logits
-        sizes = torch.ones(len(boxes), 2, device=boxes.device)
-        return Predictions.from_cxcywh(boxes, scores, sizes, scores_are=scores_are)
+        middle, half = boxes[..., :2], boxes[..., 2:] / 2
+        return Predictions(torch.cat([middle - half, middle + half], -1), scores, scores_are)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from labelassign.adapters.encoding import local_rows, of_owners, packed_rows
+from labelassign.adapters.encoding import of_owners, owned, packed_rows
 from labelassign.structures import Assignment, GroundTruth
 
 Matches = tuple[Tensor, Tensor, Tensor, Tensor, int]
@@ -25,9 +25,17 @@ def to_yolox(assignment: Assignment, gt: GroundTruth, overlap: Tensor) -> list[M
         >>> from_yolox(found, gt).gt_index.equal(torch.where(a.positive, a.gt_index, la.BACKGROUND))
         True
     """
-    labels, local = assignment.targets(gt, background=0).labels, local_rows(assignment)
-    each = zip(labels, assignment.positive, overlap, local, strict=True)
-    return [(c[mask], mask, u[mask], row[mask], int(mask.sum())) for c, mask, u, row in each]
+    places, rows = owned(assignment)
+    return matches(assignment, gt, rows, overlap.flatten()[places])
+
+
+def matches(assignment: Assignment, gt: GroundTruth, rows: Tensor, overlap: Tensor) -> list[Matches]:
+    """The same for positives that are known: their rows, and the overlaps of their predictions `[P]`."""
+    masks, labels = assignment.positive, gt.labels[rows]
+    counts = masks.sum(1).tolist()
+    parts = [values.split(counts) for values in (labels, overlap, rows)]
+    each = zip(masks, *parts, gt.offsets[:-1], counts, strict=True)
+    return [(label, mask, iou, row - start, count) for mask, label, iou, row, start, count in each]
 
 
 def from_yolox(found: list[Matches], gt: GroundTruth) -> Assignment:

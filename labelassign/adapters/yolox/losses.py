@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.ops import box_convert
 
 from labelassign import checks
 from labelassign.adapters.anchors import Anchors
+from labelassign.adapters.encoding import overlap_at, owned
 from labelassign.adapters.handle import Handle, standing_in
-from labelassign.adapters.yolox.encoding import Matches, to_yolox
-from labelassign.structures import GroundTruth, Predictions, Priors
+from labelassign.adapters.yolox.encoding import Matches, matches
+from labelassign.structures import Assignment, GroundTruth, Predictions, Priors
 
 
 class Losing:
@@ -35,7 +35,7 @@ class Losing:
         """The losses of a batch, as the head gives them."""
         handle, head, outputs = self.handle, self.handle.model.head, rest[0]
         priors = self._priors(xs, ys, steps, imgs)
-        boxes = box_convert(labels[..., 1:5].float(), "cxcywh", "xyxy")
+        boxes = _corners(labels[..., 1:5].float())
         gt = GroundTruth.from_padded(boxes, labels[..., 0].long(), labels.sum(dim=2) > 0)
         mine, theirs, asked = _opinion(outputs, "sigmoid_logits"), None, None
         if handle.teacher is not None:
@@ -44,20 +44,21 @@ class Losing:
             counts = {"model": priors.count, "teacher": theirs.boxes.shape[1]}
             checks.equal(handle.who, "number of points", counts, "Give both the same strides.")
         a = handle.decide(priors, gt, mine if "predictions" in handle.assigner.needs else None, theirs)
-        found = _losses(head, (imgs, xs, ys, steps, labels, *rest), more, to_yolox(a, gt, a.overlap(mine.boxes, gt)))
+        found = _losses(head, (imgs, xs, ys, steps, labels, *rest), more, _told(a, gt, mine.boxes))
         if handle.teacher is None or theirs is None or asked is None:
             return found
-        its = _losses(handle.teacher.module.head, *asked, to_yolox(a, gt, a.overlap(theirs.boxes, gt)))
+        its = _losses(handle.teacher.module.head, *asked, _told(a, gt, theirs.boxes))
         return (found[0] + its[0], *found[1:])
 
     def _priors(self, xs: list[Tensor], ys: list[Tensor], steps: list[Tensor], imgs: Tensor) -> Priors:
-        stride = torch.cat(steps, 1)[0]
-        centre = (torch.stack([torch.cat(xs, 1)[0], torch.cat(ys, 1)[0]], 1) + 0.5) * stride[:, None]
-        half = self.scale / 2 * stride[:, None]
-        sides = [int(each[0, 0]) for each in steps]
-        shapes = [(imgs.shape[-2] // s, imgs.shape[-1] // s) for s in sides]
-        squares = torch.cat([centre - half, centre + half], 1)
-        return self.anchors.priors(squares, imgs.shape[-2:], shapes, [1] * len(shapes))
+        def make() -> Priors:
+            stride = torch.cat(steps, 1)[0]
+            centre = (torch.stack([torch.cat(xs, 1)[0], torch.cat(ys, 1)[0]], 1) + 0.5) * stride[:, None]
+            half = self.scale / 2 * stride[:, None]
+            return Priors(torch.cat([centre - half, centre + half], 1).float(), sizes, stride.float())
+
+        sizes = tuple(each.shape[1] for each in steps)
+        return self.anchors.kept((tuple(imgs.shape[-2:]), sizes, imgs.device), make)
 
     def _listen(
         self, teacher: Any, imgs: Tensor, labels: Tensor
@@ -73,9 +74,19 @@ class Losing:
 
 
 def _opinion(outputs: Tensor, scores_are: str) -> Predictions:
-    with torch.no_grad():
-        boxes = box_convert(outputs[..., :4].detach().float(), "cxcywh", "xyxy")
-        return Predictions(boxes, outputs[..., 5:].detach(), scores_are, outputs[..., 4].detach())
+    said = outputs.detach()
+    return Predictions(_corners(said[..., :4].float()), said[..., 5:], scores_are, said[..., 4])
+
+
+def _corners(boxes: Tensor) -> Tensor:
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([centre - half, centre + half], -1)
+
+
+def _told(a: Assignment, gt: GroundTruth, boxes: Tensor) -> list[Matches]:
+    """What every image learns; class targets are the overlaps of these boxes, of the positives alone."""
+    places, rows = owned(a)
+    return matches(a, gt, rows, overlap_at(places, rows, boxes, gt))
 
 
 def _losses(head: Any, args: tuple[Any, ...], more: dict[str, Any], found: list[Matches]) -> tuple[Any, ...]:
