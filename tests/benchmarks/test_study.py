@@ -1,6 +1,5 @@
 """The study: its plan can be run, its statistics are right, and its page says what is there."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy import stats
 from benchmarks.study import __main__ as runner
 from benchmarks.study import analysis, jobs, page, results
 from benchmarks.study.statistics import holm, paired
+from examples.recipe.checkpoints import save_json
 from examples.recipe.options import Options
 
 JOBS = jobs.every()
@@ -30,8 +30,7 @@ def finish(job, ap=10.0, second=None):
     rows = [{"step": step, "churn": 0.1, "overlap": 0.5, "positives": 8.0} for step in (50, 600)]
     spent = {"train": 60.0, "assignment": 1.0, "teacher": 20.0 if job.options.get("teacher") else 0.0}
     content = {"options": {"teacher": job.options.get("teacher")}, "scores": scores, "cpu_seconds": spent}
-    job.path.parent.mkdir(parents=True, exist_ok=True)
-    job.path.write_text(json.dumps(content | {"rows": rows, "parameters": 187554}), encoding="utf-8")
+    save_json(job.path, content | {"rows": rows, "parameters": 187554})
 
 
 def test_all_runs_have_a_name_of_their_own_and_options_that_fit():
