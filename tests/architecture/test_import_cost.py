@@ -1,6 +1,7 @@
 """`import labelassign` is light: nothing optional comes along, and it takes a moment beyond torch."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -24,7 +25,10 @@ print(json.dumps({"ms": spent * 1e3, "new": sorted(new), "file": labelassign.__f
 
 
 def probe():
-    done = subprocess.run([sys.executable, "-c", PROBE], cwd=ROOT, capture_output=True, text=True, check=False)
+    # where Python may not keep what it compiled, every import would be the first one ever
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", PROBE]
+    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
