@@ -25,6 +25,7 @@ class Subject:
             at what holds for all methods.
         scaled: the same method for an image `factor` times as large, if it has constants in pixels.
         touching: overlaps of 0 tie in the method, so that a scene without ties has predictions that touch every object.
+        tied: whether another answer is as good on a scene, for a method whose sums can tie where no two numbers do.
 
     Example:
         >>> from labelassign.testing import Subject
@@ -39,6 +40,7 @@ class Subject:
     reason: Callable[[Scene, Assignment], None] | None = None
     scaled: Callable[[Assigner, float], Assigner] | None = None
     touching: bool = False
+    tied: Callable[[Scene], bool] | None = None
 
     def __post_init__(self) -> None:
         """Fill in the name."""

@@ -147,8 +147,8 @@ _SCARCE = "all objects of an image compete for its queries"
 
 def _matcher(name, rule):
     sized = matching.Sized(rule)
-    condition, reason = (partial(check, sized) for check in (matching.condition, matching.reason))
-    return Subject(sized, name, {"far_object": _SCARCE}, condition, reason, matching.larger)
+    condition, reason, tied = (partial(each, sized) for each in (matching.condition, matching.reason, matching.tied))
+    return Subject(sized, name, {"far_object": _SCARCE}, condition, reason, matching.larger, tied=tied)
 
 
 def _rotated(name, assigner, condition, priors_too=False):

@@ -16,6 +16,11 @@ from labelassign.testing.subject import Subject, answer, law
 _untied = lru_cache(maxsize=4)(changes.untied)
 
 
+def _without_ties(subject: Subject, scene: Scene) -> Scene | None:
+    clear = _untied(scene, subject.touching)
+    return None if subject.tied and subject.tied(clear) else clear
+
+
 def _renamed(index: Tensor, names: Tensor) -> Tensor:
     """Owners under the new names of the rows; BACKGROUND and IGNORE stay."""
     padded = torch.cat([names, names.new_zeros(1)])
@@ -44,7 +49,9 @@ _DENSE = ("gt_index", "quality", "cls_target", "cls_weight", "loc_weight")
 @law
 def permuted_objects(subject: Subject, scene: Scene) -> None:
     """Without ties, the order of an image's objects changes nothing but their numbers."""
-    clear = _untied(scene, subject.touching)
+    clear = _without_ties(subject, scene)
+    if clear is None:
+        return
     shuffled, order = changes.permute_objects(clear, scene.step)
     a, want = shuffled.assign(subject.assigner), answer(subject.assigner, clear)
     same.same_priors(a, want, index=_renamed(want.gt_index, torch.argsort(order)))
@@ -54,7 +61,9 @@ def permuted_objects(subject: Subject, scene: Scene) -> None:
 @law
 def permuted_priors(subject: Subject, scene: Scene) -> None:
     """Without ties, the order of the priors inside a level changes nothing but their numbers."""
-    clear = _untied(scene, subject.touching)
+    clear = _without_ties(subject, scene)
+    if clear is None:
+        return
     shuffled, order = changes.permute_priors(clear, scene.step)
     a, want = shuffled.assign(subject.assigner), answer(subject.assigner, clear)
     same.same_priors(a, replace(want, **{name: getattr(want, name)[:, order] for name in _DENSE}))
