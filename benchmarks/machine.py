@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("torch", "triton", "numpy", "torchvision", "mmdet", "mmcv-lite", "scikit-learn", "ultralytics")
 
 
-def _git(*words: str) -> str:
+def git(*words: str) -> str:
+    """What git answers about this repository; "unknown" where it cannot."""
     done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
@@ -88,7 +89,7 @@ def describe(threads: int) -> dict[str, Any]:
         "platform": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--", "labelassign", "benchmarks/*.py", "tests/parity")),
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--", "labelassign", "benchmarks/*.py", "tests/parity")),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

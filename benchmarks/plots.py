@@ -50,8 +50,13 @@ def _save(path: Path, panels: Mapping[str, Curves], labels: tuple[str, str]) -> 
         _draw(axes, title, curves, labels)
     for axes in places[len(panels) :]:
         axes.set_visible(False)
+    write(figure, path)
+
+
+def write(figure: Figure, path: Path) -> None:
+    """The same file for the same figures."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({"svg.hashsalt": "labelassign", "svg.fonttype": "none"}):  # the same file for the same figures
+    with mpl.rc_context({"svg.hashsalt": "labelassign", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None})
 
 

@@ -12,24 +12,27 @@ import jsonschema
 
 FOLDER = Path(__file__).parent / "results"
 SCHEMA = Path(__file__).with_name("schema.json")
+ADAPTERS = Path(__file__).parent / "adapters" / "schema.json"
+"""Of what `benchmarks.adapters` measures; what describes machines is the same."""
 
 
 @cache
-def _validator() -> jsonschema.Draft202012Validator:
-    schema = json.loads(SCHEMA.read_text("utf-8"))
+def _validator(path: Path) -> jsonschema.Draft202012Validator:
+    schema, shared = (json.loads(each.read_text("utf-8")) for each in (path, SCHEMA))
+    schema["$defs"] = shared["$defs"] | schema["$defs"]
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
 
-def validate(content: dict[str, Any]) -> None:
+def validate(content: dict[str, Any], schema: Path = SCHEMA) -> None:
     """Raise jsonschema.ValidationError, which names the place, for what the schema does not describe."""
-    _validator().validate(content)
+    _validator(schema).validate(content)
 
 
-def write(folder: Path, content: dict[str, Any]) -> Path:
+def write(folder: Path, content: dict[str, Any], schema: Path = SCHEMA) -> Path:
     """Write to a file of its own, named by kind and date."""
     content["machine"]["load_after"] = list(os.getloadavg())
-    validate(content)
+    validate(content, schema)
     folder.mkdir(parents=True, exist_ok=True)
     stamp = content["machine"]["date"].replace(":", "").replace("-", "")[:15]
     path = folder / f"{content['kind']}-{stamp}.json"
@@ -37,10 +40,10 @@ def write(folder: Path, content: dict[str, Any]) -> Path:
     return path
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, schema: Path = SCHEMA) -> dict[str, Any]:
     """The content of a results file."""
     content = json.loads(path.read_text("utf-8"))
-    validate(content)
+    validate(content, schema)
     return content
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import machine
-from benchmarks.adapters import report, results
+from benchmarks import machine, results
+from benchmarks.adapters import report
 from benchmarks.adapters.measure import measure
 from benchmarks.adapters.subject import Subject
 
@@ -62,7 +62,7 @@ def main(words: list[str] | None = None) -> int:
     """Measure, print and write."""
     asked = options(words)
     content = run(asked)
-    path = results.write(asked.out, content)
+    path = results.write(asked.out, content, results.ADAPTERS)
     report.show(content)
     print(path)
     return int(any(report.problem(row) for row in content["subjects"]))

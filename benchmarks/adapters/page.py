@@ -10,10 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from benchmarks import sections
-from benchmarks.adapters import report, results
+from benchmarks import results, sections
+from benchmarks.adapters import report
 from benchmarks.report import number, span
-from benchmarks.results import newest
 from benchmarks.sections import table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -103,7 +102,7 @@ def write(path: Path, docs: Path, why: Mapping[str, str]) -> Path:
     """The page under `docs` from the results file at `path`."""
     target = docs / "benchmarks-adapters.md"
     docs.mkdir(parents=True, exist_ok=True)
-    target.write_text(page(results.read(path), path.name, why), encoding="utf-8")
+    target.write_text(page(results.read(path, results.ADAPTERS), path.name, why), encoding="utf-8")
     return target
 
 
@@ -113,7 +112,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path, nargs="?", help="results file (default: the newest)")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of the page (default %(default)s)")
     asked = parser.parse_args(words)
-    print(write(asked.file or newest(results.FOLDER, "adapters"), asked.docs, reasons()))
+    print(write(asked.file or results.newest(results.FOLDER, "adapters"), asked.docs, reasons()))
     return 0
 
 

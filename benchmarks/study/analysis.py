@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.study.jobs import PLAN, Job, ap_of, run
+from benchmarks.study import jobs
+from benchmarks.study.jobs import PLAN, Job, ap_of
 from benchmarks.study.statistics import Difference, holm, paired
-
-MOST = 64  # seeds that are looked for
 
 
 def results(arm: str, steps: int) -> dict[int, dict[str, Any]]:
     """What has run of an arm, by seed."""
-    jobs = {seed: run(arm, seed, steps) for seed in range(MOST)}
-    return {seed: job.result() for seed, job in jobs.items() if job.done}
+    found = {int(path.stem.rpartition("-")[2]): path for path in jobs.RESULTS.glob(f"{steps}/{arm}-*.json")}
+    return {seed: json.loads(found[seed].read_text("utf-8")) for seed in sorted(found)}
 
 
 def scores(arm: str, steps: int) -> dict[int, float]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from string import Template
 
+from benchmarks.plots import write as write_figure
+from benchmarks.sections import table
 from benchmarks.study import analysis, plots
 from benchmarks.study.analysis import Compared, cost, results, scores
 from benchmarks.study.jobs import HERE, PLAN, every, teachers
@@ -16,15 +18,9 @@ from benchmarks.study.jobs import HERE, PLAN, every, teachers
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table, numbers to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
 def comparisons(rows: Sequence[Compared]) -> str:
     """Mean, interval, p-values, signs and verdict of each."""
-    lines: list[list[object]] = []
+    lines: list[list[str]] = []
     for row in rows:
         if row.found is None:
             lines.append([row.title, "", "", "", "", "", row.verdict])
@@ -32,17 +28,17 @@ def comparisons(rows: Sequence[Compared]) -> str:
         f, holm = row.found, "" if row.corrected is None else f" → {row.corrected:.3f}"
         interval = f"{f.low:+.2f} … {f.high:+.2f}"
         signs = f"{f.agree} of {f.n} ({f.sign_p:.3f})"
-        lines.append([row.title, f"**{f.mean:+.2f}**", interval, f"{f.p:.3f}{holm}", signs, f.n, row.verdict])
+        lines.append([row.title, f"**{f.mean:+.2f}**", interval, f"{f.p:.3f}{holm}", signs, str(f.n), row.verdict])
     return table(["comparison", "AP", "interval", "p → Holm", "same sign (p)", "seeds", "what may be said"], lines)
 
 
 def arms() -> str:
     """Scores and times of every arm on the plan's schedule."""
-    lines: list[list[object]] = []
+    lines: list[list[str]] = []
     for arm in PLAN["arms"]:
         found, by_seed = results(arm, PLAN["steps"]), scores(arm, PLAN["steps"])
         if found:
-            lines.append([f"`{arm}`", len(found), *_scored(list(by_seed.values()), list(found.values()))])
+            lines.append([f"`{arm}`", str(len(found)), *_scored(list(by_seed.values()), list(found.values()))])
     head = ["arm", "seeds", "AP", "sd", "AP50", "positives per object", "CPU s", "of that teacher", "assignment"]
     return table([*head, "teacher's training"], lines)
 
@@ -91,7 +87,7 @@ def write(docs: Path) -> Path:
         "watched": plots.watched(),
     }
     for name, figure in pictures.items():
-        plots.save(figure, docs / "images" / "study" / f"{name}.svg")
+        write_figure(figure, docs / "images" / "study" / f"{name}.svg")
     jobs = every()
     done, left = sum(job.done for job in jobs), sum(not job.done for job in jobs)
     state = f"{done} of {done + left} runs are done." + (" **The study is not finished.**" if left else "")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import fmean
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from benchmarks.study.analysis import Compared, cost, results, scores
@@ -14,13 +12,6 @@ from benchmarks.study.jobs import PLAN
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WATCHED = ("atss", "paa", "lad_large", "lad_ema", "colad_std_batch", "colad_fisher_batch")
-
-
-def save(figure: Figure, path: Path) -> None:
-    """The same file for the same numbers."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({"svg.hashsalt": "labelassign", "svg.fonttype": "none"}):
-        figure.savefig(path, metadata={"Date": None})
 
 
 def differences(rows: Sequence[Compared]) -> Figure:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from typing import Any
 
 import torch
 
 import labelassign as la
-from benchmarks.study.jobs import HERE, Job
+from benchmarks.machine import git
+from benchmarks.study.jobs import Job
 from examples.recipe import digits, sources
 from examples.recipe.checkpoints import save_json
 
@@ -33,17 +33,10 @@ def keep(job: Job, result: dict[str, Any]) -> None:
 
 
 def versions() -> dict[str, Any]:
-    """Of what takes part, and the commit."""
+    """Of what takes part, and the last commit, marked if files are different from it."""
     found = {"labelassign": la.__version__, "torch": torch.__version__, "python": platform.python_version()}
-    return {"versions": found, "commit": _commit()}
+    return {"versions": found, "commit": git("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")}
 
 
 def _rounded(numbers: dict[str, float]) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in numbers.items()}
-
-
-def _commit() -> str:
-    """The last commit, with a mark if files are different from it."""
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    found = subprocess.run(asked, cwd=HERE, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"

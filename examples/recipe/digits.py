@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from examples.recipe.checkpoints import written
 
 SIDE, SMALLEST, LARGEST = 96, 9, 46
 VERSION = 1  # of the scenes; in the name of the file that keeps them
@@ -24,10 +25,7 @@ def load(split: str, count: int) -> tuple[np.ndarray, list[Objects]]:
     cache = Path(os.environ.get("LABELASSIGN_CACHE", "~/.cache/labelassign")).expanduser()
     path = cache / f"digits-{VERSION}-{split}-{count}.npz"
     if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache, suffix=".npz", delete=False) as file:
-            np.savez_compressed(file, **_made(split, count))
-        Path(file.name).replace(path)  # whole or not at all
+        written(path, lambda beside: _kept(beside, _made(split, count)))
     with np.load(path) as kept:
         pixels, ends = kept["pixels"], kept["ends"]
         boxes, labels = (np.split(kept[name], ends[:-1]) for name in ("boxes", "labels"))
@@ -42,6 +40,11 @@ def fingerprint(pixels: np.ndarray, objects: list[Objects]) -> str:
     for each in objects:
         found.update(each["boxes"].tobytes() + each["labels"].tobytes())
     return found.hexdigest()[:16]
+
+
+def _kept(path: Path, parts: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:  # of a name NumPy would make another one
+        np.savez_compressed(file, **parts)
 
 
 def _made(split: str, count: int) -> dict[str, np.ndarray]:

@@ -65,6 +65,12 @@ def decoded(coder: Any, deltas: Tensor, anchors: Tensor) -> Tensor:
     return coder.decode_single(flat, anchors.repeat(len(deltas), 1)).view_as(deltas)
 
 
+def corners(boxes: Tensor) -> Tensor:
+    """Boxes `[..., 4]` as corners, from their centres and sides."""
+    centre, half = boxes[..., :2], boxes[..., 2:] / 2
+    return torch.cat([centre - half, centre + half], -1)
+
+
 def centerness(priors: Tensor, boxes: Tensor) -> Tensor:
     """Of the priors' centres in boxes `[P]`, 0 outside (Tian et al., 2019, arXiv:1904.01355, equation 3)."""
     point = (priors[:, :2] + priors[:, 2:]) / 2

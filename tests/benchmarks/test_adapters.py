@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 import labelassign as la
+from benchmarks import results
 from benchmarks.adapters import __main__ as command
-from benchmarks.adapters import of_torchvision, page, report, results
+from benchmarks.adapters import of_torchvision, page, report
 from benchmarks.adapters.meter import Meter
 from benchmarks.adapters.replay import heard, repeating
-from benchmarks.results import newest
 from tests.benchmarks.made import MACHINE
 
 SMALL = of_torchvision.SUBJECTS[1]  # FCOS
@@ -72,8 +72,8 @@ def test_a_quick_run_writes_a_valid_file_and_a_page(only, tmp_path, capsys):
     only(SMALL)
     assert command.main([*QUICK, "--out", str(tmp_path)]) == 0
     assert "torchvision FCOS" in capsys.readouterr().out
-    path = newest(tmp_path, "adapters")
-    (found,) = results.read(path)["subjects"]
+    path = results.newest(tmp_path, "adapters")
+    (found,) = results.read(path, results.ADAPTERS)["subjects"]
     assert found["gate"]["green"]
     assert found["priors"] == 16**2 + 8**2 + 4**2 + 2**2 + 1
     assert 0 < found["assignment"]["ours"]["median"] < found["loss"]["ours"]["cpu"]["median"]
@@ -87,7 +87,7 @@ def test_a_quick_run_writes_a_valid_file_and_a_page(only, tmp_path, capsys):
 def test_another_rule_has_no_figures(only, tmp_path):
     only(replace(SMALL, rule=la.FCOS.mmdet(), name="another"))
     assert command.main([*QUICK, "--out", str(tmp_path)]) == 1
-    (found,) = results.read(newest(tmp_path, "adapters"))["subjects"]
+    (found,) = results.read(results.newest(tmp_path, "adapters"), results.ADAPTERS)["subjects"]
     assert found["gate"]["difference"] > 1e-5
     assert found["step"] is found["overhead"] is None
 
@@ -107,13 +107,13 @@ def test_another_rule_has_no_figures(only, tmp_path):
 )
 def test_the_schema_refuses(place, value):
     given = content()
-    results.validate(given)
+    results.validate(given, results.ADAPTERS)
     at = given
     for step in place[:-1]:
         at = at[step]
     at[place[-1]] = value
     with pytest.raises(jsonschema.ValidationError):
-        results.validate(given)
+        results.validate(given, results.ADAPTERS)
 
 
 def test_the_page_shows_losses_as_plainly_as_wins():

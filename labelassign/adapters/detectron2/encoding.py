@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from labelassign.adapters.encoding import of_owners, packed_rows
+from labelassign.adapters.encoding import of_owners, packed, packed_rows
 from labelassign.structures import BACKGROUND, IGNORE, Assignment, GroundTruth
 
 IGNORED = -1
@@ -70,8 +70,5 @@ def tensor_of(boxes: Any) -> Tensor:
 
 def objects(instances: Sequence[Any], one_class: bool = False) -> GroundTruth:
     """Objects as detectron2's models have them: `Instances` with "gt_boxes" and "gt_classes", from 0."""
-    images: list[dict[str, Tensor]] = []
-    for each in instances:
-        labels = each.gt_classes.long()
-        images.append({"boxes": each.gt_boxes.tensor, "labels": torch.zeros_like(labels) if one_class else labels})
-    return GroundTruth.from_list(images)
+    labels = [torch.zeros_like(each.gt_classes) if one_class else each.gt_classes for each in instances]
+    return packed("gt_instances", [each.gt_boxes.tensor for each in instances], labels)

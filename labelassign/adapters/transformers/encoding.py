@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from labelassign.adapters.encoding import of_owners, packed_rows
+from labelassign.adapters.encoding import corners, of_owners, packed_rows
 from labelassign.structures import BACKGROUND, Assignment, GroundTruth, Predictions
 
 Layer = Mapping[str, Tensor]
@@ -51,8 +51,7 @@ def objects(targets: Sequence[Mapping[str, Tensor]], layers: int, device: torch.
     counts = [len(each["class_labels"]) for each in targets] * layers
     boxes = torch.cat([each["boxes"] for each in targets]).to(device, torch.float32)
     labels = torch.cat([each["class_labels"] for each in targets]).to(device, torch.int64)
-    middle, half = boxes[:, :2], boxes[:, 2:] / 2
-    boxes = torch.cat([middle - half, middle + half], 1).repeat(layers, 1)
+    boxes = corners(boxes).repeat(layers, 1)
     offsets = torch.tensor([0, *counts]).cumsum(0).to(device)
     ignore = torch.zeros(len(boxes), dtype=torch.bool, device=device)
     return GroundTruth(boxes, labels.repeat(layers), offsets, ignore, torch.ones(len(counts), 2, device=device))
@@ -64,5 +63,4 @@ def outputs(layers: Sequence[Layer], scores_are: str) -> Predictions:
         logits = torch.cat([each["logits"] for each in layers])
         boxes = torch.cat([each["pred_boxes"] for each in layers]).float()
         scores = logits.float().softmax(-1) if scores_are == "probs" else logits
-        middle, half = boxes[..., :2], boxes[..., 2:] / 2
-        return Predictions(torch.cat([middle - half, middle + half], -1), scores, scores_are)
+        return Predictions(corners(boxes), scores, scores_are)

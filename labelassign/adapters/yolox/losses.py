@@ -9,7 +9,7 @@ from torch import Tensor
 
 from labelassign import checks
 from labelassign.adapters.anchors import Anchors
-from labelassign.adapters.encoding import overlap_at, owned
+from labelassign.adapters.encoding import corners, overlap_at, owned
 from labelassign.adapters.handle import Handle, standing_in
 from labelassign.adapters.yolox.encoding import Matches, matches
 from labelassign.structures import Assignment, GroundTruth, Predictions, Priors
@@ -35,7 +35,7 @@ class Losing:
         """The losses of a batch, as the head gives them."""
         handle, head, outputs = self.handle, self.handle.model.head, rest[0]
         priors = self._priors(xs, ys, steps, imgs)
-        boxes = _corners(labels[..., 1:5].float())
+        boxes = corners(labels[..., 1:5].float())
         gt = GroundTruth.from_padded(boxes, labels[..., 0].long(), labels.sum(dim=2) > 0)
         mine, theirs, asked = _opinion(outputs, "sigmoid_logits"), None, None
         if handle.teacher is not None:
@@ -75,12 +75,7 @@ class Losing:
 
 def _opinion(outputs: Tensor, scores_are: str) -> Predictions:
     said = outputs.detach()
-    return Predictions(_corners(said[..., :4].float()), said[..., 5:], scores_are, said[..., 4])
-
-
-def _corners(boxes: Tensor) -> Tensor:
-    centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return torch.cat([centre - half, centre + half], -1)
+    return Predictions(corners(said[..., :4].float()), said[..., 5:], scores_are, said[..., 4])
 
 
 def _told(a: Assignment, gt: GroundTruth, boxes: Tensor) -> list[Matches]:
