@@ -117,9 +117,7 @@ class Assignment(Record):
 
     def to_pairs(self) -> list[tuple[Tensor, Tensor]]:
         """Per image the positive priors and their objects' places inside the image (waits for the device)."""
-        start = self.offsets.tolist()
-        rows = [row.nonzero().squeeze(1) for row in self.positive]
-        return [(p, self.gt_index[i, p] - start[i]) for i, p in enumerate(rows)]
+        return _targets.pairs(self.gt_index - self.offsets[:-1, None])
 
     def with_gt_index(self, gt_index: Tensor, reason: Tensor) -> Self:
         """The same result for other owners: weights, targets and quality of priors that lose their object go to 0."""

@@ -31,11 +31,12 @@ class Targets(NamedTuple):
     loc_weight: Tensor
 
 
-def take_rows(values: Tensor, index: Tensor) -> Tensor:
-    """`values[index]` for any index: negative ones and empty `values` give some row, to be masked by the caller."""
-    if values.shape[0] == 0:
-        return values.new_zeros(*index.shape, *values.shape[1:])
-    return values[index.clamp(min=0)]
+def take_rows(values: Tensor, index: Tensor, fill: float = 0) -> Tensor:
+    """`values[index]`, and `fill` where the index is negative."""
+    # a row more is much faster than a mask over what was taken
+    table = torch.cat([values, values.new_full((1, *values.shape[1:]), fill)])
+    places = torch.where(index >= 0, index, values.shape[0])
+    return table.index_select(0, places.flatten()).view(*index.shape, *values.shape[1:])
 
 
 def count_rows(gt_index: Tensor, rows: int) -> Tensor:
@@ -46,10 +47,17 @@ def count_rows(gt_index: Tensor, rows: int) -> Tensor:
     return counts[:rows]
 
 
+def pairs(rows: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Per image of rows `[B, N]` the places of those that are not negative, and the rows there."""
+    image, place = (rows >= 0).nonzero(as_tuple=True)
+    counts = torch.bincount(image, minlength=len(rows)).tolist()
+    return list(zip(place.split(counts), rows[image, place].split(counts), strict=True))
+
+
 def make(a: Assignment, gt: GroundTruth, background: int, one_hot: bool, coder: Any, priors: Priors | None) -> Targets:
     """See `Assignment.targets`."""
-    who, positive = "Assignment.targets", a.positive
-    labels = torch.where(positive, take_rows(gt.labels, a.gt_index), background)
+    who = "Assignment.targets"
+    labels = take_rows(gt.labels, a.gt_index, background)
     if one_hot:
         score = a.gt_index.new_zeros(*labels.shape, background + 1, dtype=torch.float32)
         labels = score.scatter(-1, labels[..., None], a.cls_target[..., None])[..., :background]
@@ -62,8 +70,10 @@ def make(a: Assignment, gt: GroundTruth, background: int, one_hot: bool, coder: 
             checks.fail(who, "a coder of rotated boxes for rotated objects", f"{type(coder).__name__}, upright", fix)
         # background rows encode their own prior, so that no division by an empty box can make a NaN
         own = as_rotated(priors.boxes) if is_rotated(gt.boxes) else priors.boxes
-        boxes = coder.encode(priors, torch.where(positive[..., None], boxes, own))
-    return Targets(labels, torch.where(positive[..., None], boxes, 0.0), a.cls_weight, a.loc_weight)
+        positive = a.positive[..., None]
+        boxes = coder.encode(priors, torch.where(positive, boxes, own))
+        boxes = torch.where(positive, boxes, 0.0)
+    return Targets(labels, boxes, a.cls_weight, a.loc_weight)
 
 
 @torch.no_grad()

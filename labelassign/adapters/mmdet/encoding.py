@@ -34,8 +34,7 @@ def to_mmdet(assignment: Assignment, gt: GroundTruth, *, overlaps: Tensor | None
         [[0, 1, 2], [0, 1]]
     """
     result = _result()
-    rows, index = local_rows(assignment) + 1, assignment.gt_index
-    labels = torch.where(index >= 0, take_rows(gt.labels, index), -1)
+    rows, labels = local_rows(assignment) + 1, take_rows(gt.labels, assignment.gt_index, -1)
     counts = assignment.offsets.diff().tolist()
     found = assignment.quality if overlaps is None else overlaps
     results = [result(*each) for each in zip(counts, rows, found, labels, strict=True)]

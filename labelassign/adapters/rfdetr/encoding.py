@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from labelassign import checks
-from labelassign.adapters.encoding import local_rows
 from labelassign.adapters.transformers.encoding import Pairs, outputs
 from labelassign.structures import Assignment, Predictions, Priors
+from labelassign.structures.targets import pairs
 
 # for each image the queries that have an object, and those objects' rows
 from labelassign.adapters.transformers.encoding import from_transformers as from_rfdetr  # isort: skip
 
-__all__ = ["Pairs", "from_rfdetr", "grouped", "pairs_of", "rows_of", "to_rfdetr"]
+__all__ = ["Pairs", "from_rfdetr", "grouped", "rows_of", "to_rfdetr"]
 
 Layer = Mapping[str, Tensor]
 
@@ -35,21 +35,12 @@ def to_rfdetr(assignment: Assignment, groups: int = 1) -> Pairs:
         >>> [(query.tolist(), row.tolist()) for query, row in to_rfdetr(found, groups=2)]
         [([0, 1], [0, 0])]
     """
-    return pairs_of(rows_of(assignment, groups))
+    return pairs(rows_of(assignment, groups).flatten(1))
 
 
 def rows_of(assignment: Assignment, groups: int) -> Tensor:
-    """Rows counted inside each image, codes below 0 `[B, groups, N]`."""
-    return local_rows(assignment).unflatten(0, (-1, groups))
-
-
-def pairs_of(rows: Tensor) -> Pairs:
-    """For each image the queries of all its groups, counted through, and their rows."""
-    found: Pairs = []
-    for row in rows.flatten(1):
-        query = (row >= 0).nonzero()[:, 0]
-        found.append((query, row[query]))
-    return found
+    """Rows counted inside each image, below 0 where there is none `[B, groups, N]`."""
+    return (assignment.gt_index - assignment.offsets[:-1, None]).unflatten(0, (-1, groups))
 
 
 def grouped(who: str, layers: Sequence[Layer], groups: int) -> tuple[Priors, Predictions, list[int]]:
@@ -64,13 +55,14 @@ def grouped(who: str, layers: Sequence[Layer], groups: int) -> tuple[Priors, Pre
     widths = [count // groups for count in counts]
     n = max(widths)
 
-    def folded(name: str) -> Tensor:
-        parts = [each[name].detach().unflatten(1, (groups, -1)) for each in layers]
-        if min(widths) < n:
-            parts = [functional.pad(part, (0, 0, 0, n - part.shape[2])) for part in parts]
-        return torch.cat(parts).flatten(0, 1)
+    def folded(part: Tensor) -> Tensor:
+        part = part.detach().unflatten(1, (groups, -1)).flatten(0, 1)
+        return part if part.shape[1] == n else functional.pad(part, (0, 0, 0, n - part.shape[1]))
 
-    said = outputs([{"logits": folded("pred_logits"), "pred_boxes": folded("pred_boxes")}], "sigmoid_logits")
+    names = {"logits": "pred_logits", "pred_boxes": "pred_boxes"}
+    said = outputs(
+        [{ours: folded(each[theirs]) for ours, theirs in names.items()} for each in layers], "sigmoid_logits"
+    )
     priors = Priors.queries(n, device=said.boxes.device)
     if min(widths) < n:
         exists = torch.arange(n) < torch.tensor(widths)[:, None]

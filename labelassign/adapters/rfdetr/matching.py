@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from labelassign.adapters.handle import Handle
-from labelassign.adapters.rfdetr.encoding import Layer, Pairs, grouped, pairs_of, rows_of
+from labelassign.adapters.rfdetr.encoding import Layer, Pairs, grouped, rows_of
 from labelassign.adapters.transformers.encoding import objects
+from labelassign.structures.targets import pairs
 
 
 class Matching:
@@ -33,13 +34,12 @@ class Matching:
         targets = [
             {ours: each[theirs][keep] for ours, theirs in names.items()}
             for each, keep in zip(given["targets"], real, strict=True)
-            for _ in range(groups)
         ]
-        gt = objects(targets, len(layers), mine.boxes.device)
+        gt = objects(targets, len(layers), mine.boxes.device, groups)
         found = handle.decide(priors, gt, mine if "predictions" in handle.assigner.needs else None, None)
         rows = rows_of(found, groups).unflatten(0, (len(layers), -1))
         of_layers = zip(layers, rows, widths, strict=True)
-        self.pairs = {id(layer["pred_logits"]): pairs_of(each[..., :width]) for layer, each, width in of_layers}
+        self.pairs = {id(layer["pred_logits"]): pairs(each[..., :width].flatten(1)) for layer, each, width in of_layers}
 
     def forget(self, *_: Any) -> None:
         """A forward hook of the criterion."""

@@ -83,6 +83,8 @@ class Points(Dense):
     def loss(self, model: Any, targets: Any, outputs: Outputs, anchors: list[Tensor], rows: list[Tensor]) -> Outputs:
         """The stock losses; centerness, which is no number outside of an object, is 0 there."""
         losses = super().loss(model, targets, outputs, anchors, rows)
+        if losses["bbox_ctrness"].isfinite():  # every point lies in its object
+            return losses
         count, row = len(anchors[0]), torch.cat(rows)
         places = (row >= 0).nonzero()[:, 0]  # among the anchors of all images
         first = torch.tensor([0, *accumulate(len(each["boxes"]) for each in targets)], device=row.device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from labelassign.adapters.encoding import local_rows, of_owners, packed, packed_rows
-from labelassign.structures import BACKGROUND, IGNORE, Assignment, GroundTruth
+from labelassign.structures import BACKGROUND, Assignment, GroundTruth
 
 
 def to_torchvision(assignment: Assignment, *, ignore: bool = True) -> list[Tensor]:
@@ -23,8 +23,9 @@ def to_torchvision(assignment: Assignment, *, ignore: bool = True) -> list[Tenso
         >>> [row.unique().tolist() for row in to_torchvision(la.ATSS()(priors, gt))]
         [[-1, 0, 1], [-1, 0]]
     """
-    rows = local_rows(assignment)
-    return list(rows if ignore else torch.where(rows == IGNORE, BACKGROUND, rows))
+    if ignore:
+        return list(local_rows(assignment))
+    return list((assignment.gt_index - assignment.offsets[:-1, None]).clamp(min=BACKGROUND))
 
 
 def from_torchvision(matched_idxs: Sequence[Tensor], gt: GroundTruth) -> Assignment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -46,15 +47,21 @@ def from_transformers(pairs: Sequence[tuple[Tensor, Tensor]], gt: GroundTruth, q
     return of_owners(packed_rows(local, gt), gt)
 
 
-def objects(targets: Sequence[Mapping[str, Tensor]], layers: int, device: torch.device) -> GroundTruth:
-    """Objects as transformers' losses have them, once for each decoder layer, in images whose sides are 1."""
-    counts = [len(each["class_labels"]) for each in targets] * layers
-    boxes = torch.cat([each["boxes"] for each in targets]).to(device, torch.float32)
-    labels = torch.cat([each["class_labels"] for each in targets]).to(device, torch.int64)
-    boxes = corners(boxes).repeat(layers, 1)
-    offsets = torch.tensor([0, *counts]).cumsum(0).to(device)
-    ignore = torch.zeros(len(boxes), dtype=torch.bool, device=device)
-    return GroundTruth(boxes, labels.repeat(layers), offsets, ignore, torch.ones(len(counts), 2, device=device))
+def objects(targets: Sequence[Mapping[str, Tensor]], layers: int, device: torch.device, groups: int = 1) -> GroundTruth:
+    """Objects as transformers' losses have them, in images whose sides are 1.
+
+    Each image `groups` times, one after the other, and all of that once for each decoder layer.
+    """
+    counts = [len(each["class_labels"]) for each in targets for _ in range(groups)] * layers
+    boxes, labels = (
+        torch.cat([each[name].repeat(groups, *rest) if groups > 1 else each[name] for each in targets]).to(device)
+        for name, rest in (("boxes", (1,)), ("class_labels", ()))
+    )
+    boxes, labels = corners(boxes.float()).repeat(layers, 1), labels.long().repeat(layers)
+    offsets = torch.tensor([0, *accumulate(counts)], device=device)
+    return GroundTruth(
+        boxes, labels, offsets, torch.zeros_like(labels, dtype=torch.bool), boxes.new_ones(len(counts), 2)
+    )
 
 
 def outputs(layers: Sequence[Layer], scores_are: str) -> Predictions:

@@ -34,12 +34,11 @@ def to_ultralytics(assignment: Assignment, gt: GroundTruth, num_classes: int, *,
         >>> [list(t.shape) for t in to_ultralytics(a, gt, 10)]
         [[2, 400], [2, 400, 4], [2, 400, 10], [2, 400], [2, 400]]
     """
-    positive = assignment.positive
     labels, boxes, *_ = assignment.targets(gt, background=num_classes)
     scores = assignment.cls_target.new_zeros(*labels.shape, num_classes + 1)
     scores = scores.scatter_(-1, labels[..., None], assignment.cls_target[..., None])[..., :num_classes]
-    rows = local_rows(assignment) if slots is None else take_rows(slots, assignment.gt_index)
-    return labels, boxes, scores, positive, torch.where(positive, rows, 0)
+    rows = local_rows(assignment).clamp(min=0) if slots is None else take_rows(slots, assignment.gt_index)
+    return labels, boxes, scores, assignment.positive, rows
 
 
 def from_ultralytics(targets: Sequence[Tensor], gt: GroundTruth) -> Assignment:
