@@ -28,9 +28,10 @@ def scores(arm: str, steps: int) -> dict[int, float]:
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of the plan: its title, how many seeds are planned, and what has been found so far."""
+    """One comparison of the plan: title, which arms, how many seeds are planned, and what has been found so far."""
 
     title: str
+    arms: tuple[str, str]
     planned: int
     found: Difference | None
     corrected: float | None = None
@@ -52,15 +53,17 @@ def primaries() -> list[Compared]:
     complete = all(found is not None and found.n >= each["seeds"] for each, found in rows)
     corrected = holm([found.p for _, found in rows if found is not None]) if complete else [None] * len(rows)
     pairs = zip(rows, corrected, strict=True)
-    return [Compared(each["name"], each["seeds"], found, p) for (each, found), p in pairs]
+    return [
+        Compared(each["name"], (each["arm"], each["against"]), each["seeds"], found, p) for (each, found), p in pairs
+    ]
 
 
 def exploratory() -> list[Compared]:
     """All others of the plan."""
     plan = PLAN["exploratory"]
     return [
-        Compared(f"`{first}` against `{second}`", plan["seeds"], _difference(first, second, PLAN["steps"]))
-        for first, second in plan["pairs"]
+        Compared(f"`{a}` against `{b}`", (a, b), plan["seeds"], _difference(a, b, PLAN["steps"]))
+        for a, b in plan["pairs"]
     ]
 
 

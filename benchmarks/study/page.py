@@ -11,7 +11,7 @@ from string import Template
 
 from benchmarks.plots import write as write_figure
 from benchmarks.sections import table
-from benchmarks.study import analysis, plots
+from benchmarks.study import advice, analysis, plots
 from benchmarks.study.analysis import Compared, cost, results, scores
 from benchmarks.study.jobs import HERE, PLAN, every, teachers
 
@@ -52,6 +52,34 @@ def _scored(aps: list[float], found: list[dict]) -> list[str]:
     return shown + [
         f"{fmean(each[name] for each in paid):.1f}" for name in ("train", "teacher", "assignment", "before")
     ]
+
+
+def weighted() -> str:
+    """PAA and LAD with both weightings of the box loss: published comparisons changed both at once."""
+    head = ["AP", "positives weighted by overlap", "all alike", "seeds"]
+    lines: list[list[str]] = []
+    for arm in ("paa", "lad_large"):
+        both = [scores(name, PLAN["steps"]) for name in (arm, f"{arm}_num_pos")]
+        seeds = sorted(set(both[0]) & set(both[1]))
+        if seeds:
+            lines.append([f"`{arm}`", *(f"{fmean(found[seed] for seed in seeds):.2f}" for found in both)])
+            lines[-1].append(str(len(seeds)))
+    return table(head, lines)
+
+
+def compute() -> str:
+    """The learning curves in numbers."""
+    lines: list[list[str]] = []
+    for arm in PLAN["curve"]["arms"]:
+        for steps in sorted({PLAN["steps"], *PLAN["curve"]["steps"]}):
+            found, aps = results(arm, steps), list(scores(arm, steps).values())
+            if found:
+                paid = [cost(each) for each in found.values()]
+                train, before = (fmean(each[name] for each in paid) for name in ("train", "before"))
+                spread = f"{stdev(aps):.2f}" if len(aps) > 1 else ""
+                lines.append([f"`{arm}`", str(steps), str(len(aps)), f"{fmean(aps):.2f}", spread])
+                lines[-1] += [f"{train:.0f}", f"{before:.0f}", f"{train + before:.0f}"]
+    return table(["arm", "steps", "seeds", "AP", "sd", "CPU s", "teacher's training", "both"], lines)
 
 
 def taught() -> str:
@@ -100,6 +128,8 @@ def write(docs: Path) -> Path:
         wording="The form of words: *" + " ".join(PLAN["wording"].split()) + "*",
         primaries=comparisons(named),
         exploratory=comparisons(others),
+        weighted=weighted(),
+        compute=compute(),
         arms=arms(),
         teachers=taught(),
         cached=kept,
@@ -111,5 +141,5 @@ def write(docs: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(write(DOCS))
+    print(write(DOCS), advice.write(DOCS))
     sys.exit(0)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.study import __main__ as runner
-from benchmarks.study import analysis, jobs, page, results
+from benchmarks.study import advice, analysis, jobs, page, results
 from benchmarks.study.statistics import holm, paired
 from examples.recipe.checkpoints import save_json
 from examples.recipe.options import Options
@@ -171,3 +171,18 @@ def test_what_is_kept_names_code_and_scenes(folder, monkeypatch):
     assert kept["scores"] == {"AP": 0.3333}
     assert len(kept["scenes"]) == 16
     assert kept["commit"] != "unknown"
+
+
+def test_advice_quotes_figures_only_when_all_seeds_have_run(folder):
+    known = advice.figures()
+    assert "0 of 12 seeds" in known["lad_large_vs_paa"]
+    for job in jobs.teachers():
+        finish(job, 30.0)
+    for seed in range(12):
+        for arm in ("paa", "lad_large", "lad_equal", "lad_ema", "solad"):
+            finish(jobs.run(arm, seed, 600), 20 + seed % 3 + 0.01 * seed + 3.0 * (arm == "lad_large"))
+    known = advice.figures()
+    assert "**+3.0 AP** (+3.0 … +3.0, same sign in 12 of 12 seeds" in known["lad_large_vs_paa"]
+    assert "a difference" in known["lad_large_vs_paa"]
+    assert "`lad_large-*.json`, `paa-*.json`" in known["lad_large_vs_paa"]
+    assert known["s_lad_large"] == "120"  # of the teacher, too

@@ -1,0 +1,46 @@
+"""The page of advice: its words are in advice.md, its figures come from the results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+from string import Template
+
+from benchmarks.study import analysis
+from benchmarks.study.analysis import Compared, cost, results, scores
+from benchmarks.study.jobs import HERE, PLAN
+
+
+def said(row: Compared) -> str:
+    """A comparison in words, with where its results lie."""
+    found, (first, second) = row.found, row.arms
+    if found is None or found.n < row.planned:
+        return f"not known yet ({row.verdict})"
+    p = "exploratory" if row.corrected is None else f"p = {row.corrected:.3f} after Holm: {row.verdict}"
+    files = ", ".join(f"`{arm}-*.json`" for each in (first, second) for arm in parts(each))
+    interval = f"{found.low:+.1f} … {found.high:+.1f}"
+    return f"**{found.mean:+.1f} AP** ({interval}, same sign in {found.agree} of {found.n} seeds, {p}; {files})"
+
+
+def parts(arm: str) -> tuple[str, ...]:
+    """The arms that have files: "pair" is the mean of two."""
+    return ("paa", "paa_second") if arm == "pair" else (arm,)
+
+
+def figures() -> dict[str, str]:
+    """By name: each comparison as FIRST_vs_SECOND; of each arm that has run ap_ARM and s_ARM, CPU seconds in all."""
+    found = {"_vs_".join(row.arms): said(row) for row in (*analysis.primaries(), *analysis.exploratory())}
+    for arm in PLAN["arms"]:
+        runs = results(arm, PLAN["steps"])
+        paid = [sum(cost(each)[name] for name in ("train", "before")) for each in runs.values()]
+        found[f"ap_{arm}"] = f"{fmean(scores(arm, PLAN['steps']).values()):.1f}" if runs else "?"
+        found[f"s_{arm}"] = f"{fmean(paid):.0f}" if runs else "?"
+    return found
+
+
+def write(docs: Path) -> Path:
+    """The page under `docs`; a figure that it names and that is not there is a KeyError."""
+    path = docs / "which-teacher.md"
+    text = Template((HERE / "advice.md").read_text("utf-8")).substitute(figures(), steps=PLAN["steps"])
+    path.write_text(text, encoding="utf-8")
+    return path
