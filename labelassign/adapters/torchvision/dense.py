@@ -14,7 +14,7 @@ from torchvision.models.detection.ssd import SSD
 from labelassign import checks
 from labelassign.adapters.encoding import centerness, decoded
 from labelassign.adapters.handle import Handle
-from labelassign.adapters.torchvision.anchors import Hidden, Watched, unmatched
+from labelassign.adapters.torchvision.anchors import Hidden, Watched
 from labelassign.adapters.torchvision.encoding import objects, to_torchvision
 from labelassign.structures import Predictions
 
@@ -117,7 +117,6 @@ class Softmax(Dense):
         handle.hook(model.register_forward_pre_hook(hiding.begin))
         handle.hook(model.anchor_generator.register_forward_hook(hiding.hide))
         handle.hook(model.register_forward_hook(hiding.end, always_call=True))
-        handle.put(model, "proposal_matcher", unmatched)
         return handle
 
     def __init__(self, handle: Handle) -> None:
