@@ -9,6 +9,7 @@ from string import Template
 from benchmarks.study import analysis
 from benchmarks.study.analysis import Compared, cost, results, scores
 from benchmarks.study.jobs import HERE, PLAN
+from benchmarks.study.statistics import shown
 
 
 def said(row: Compared) -> str:
@@ -16,7 +17,7 @@ def said(row: Compared) -> str:
     found, (first, second) = row.found, row.arms
     if found is None or found.n < row.planned:
         return f"not known yet ({row.verdict})"
-    p = "exploratory" if row.corrected is None else f"p = {row.corrected:.3f} after Holm: {row.verdict}"
+    p = "exploratory" if row.corrected is None else f"corrected p {shown(row.corrected)}: {row.verdict}"
     files = ", ".join(f"`{arm}-*.json`" for each in (first, second) for arm in parts(each))
     interval = f"{found.low:+.1f} … {found.high:+.1f}"
     return f"**{found.mean:+.1f} AP** ({interval}, same sign in {found.agree} of {found.n} seeds, {p}; {files})"

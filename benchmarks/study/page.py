@@ -14,6 +14,7 @@ from benchmarks.sections import table
 from benchmarks.study import advice, analysis, plots
 from benchmarks.study.analysis import Compared, cost, results, scores
 from benchmarks.study.jobs import HERE, PLAN, every, teachers
+from benchmarks.study.statistics import shown
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -25,10 +26,10 @@ def comparisons(rows: Sequence[Compared]) -> str:
         if row.found is None:
             lines.append([row.title, "", "", "", "", "", row.verdict])
             continue
-        f, holm = row.found, "" if row.corrected is None else f" → {row.corrected:.3f}"
+        f, holm = row.found, "" if row.corrected is None else f" → {shown(row.corrected)}"
         interval = f"{f.low:+.2f} … {f.high:+.2f}"
-        signs = f"{f.agree} of {f.n} ({f.sign_p:.3f})"
-        lines.append([row.title, f"**{f.mean:+.2f}**", interval, f"{f.p:.3f}{holm}", signs, str(f.n), row.verdict])
+        signs = f"{f.agree} of {f.n} ({shown(f.sign_p)})"
+        lines.append([row.title, f"**{f.mean:+.2f}**", interval, f"{shown(f.p)}{holm}", signs, str(f.n), row.verdict])
     return table(["comparison", "AP", "interval", "p → Holm", "same sign (p)", "seeds", "what may be said"], lines)
 
 
@@ -48,8 +49,8 @@ def _scored(aps: list[float], found: list[dict]) -> list[str]:
     spread = f"{stdev(aps):.2f}" if len(aps) > 1 else ""
     positives = [row["positives"] for each in found for row in each["rows"][-1:] if "positives" in row]
     fifty = [fmean(v for k, v in each["scores"].items() if k.startswith("AP50")) for each in found]
-    shown = [f"{fmean(aps):.2f}", spread, f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
-    return shown + [
+    cells = [f"{fmean(aps):.2f}", spread, f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
+    return cells + [
         f"{fmean(each[name] for each in paid):.1f}" for name in ("train", "teacher", "assignment", "before")
     ]
 

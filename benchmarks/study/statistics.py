@@ -22,6 +22,11 @@ class Difference:
     agree: int
 
 
+def shown(p: float) -> str:
+    """A p-value as tables have it."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def paired(first: Mapping[int, float], second: Mapping[int, float], confidence: float) -> Difference | None:
     """First - second over the seeds that both have; None for fewer than two."""
     seeds = sorted(set(first) & set(second))
