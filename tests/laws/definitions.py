@@ -125,3 +125,18 @@ def paa_reason(assigner, scene, a):
 def inner(assigner):
     """The assigner that makes the candidates."""
     return inner(assigner.assigner) if isinstance(assigner, (la.LAD, la.CoLAD)) else assigner
+
+
+def paa_tied(assigner, scene):
+    """Whether a prior costs two objects the same but for float32's rounding, as where its box touches neither."""
+    deciding = scene.teacher if "teacher" in assigner.needs else scene.predictions
+    found = inner(assigner)._propose(scene.priors, scene.gt, deciding)
+    prior, cost = (each.flatten(1).tolist() for each in (found.prior, found.cost))
+    seen = {}
+    for row, image in enumerate(scene.gt.image_of.tolist()):
+        for place, paid in zip(prior[row], cost[row], strict=True):
+            others = seen.setdefault((image, place), [])
+            if place >= 0 and any(abs(paid - other) <= 1e-6 * (1 + abs(paid)) for other in others):
+                return True
+            others.append(paid)
+    return False

@@ -45,7 +45,8 @@ def _entry(name, assigner, **exempt):
     condition, reason = (partial(check, base) for check in _METHODS[type(base)])
     scaled = _larger if hasattr(base, "margin") else None
     touching = isinstance(base, (la.SimOTA, la.DynamicSoftLabel, la.OTA))
-    return Subject(assigner, name, exempt, condition, reason, scaled, touching)
+    tied = partial(definitions.paa_tied, assigner) if getattr(base, "shared", "") == "overlap" else None
+    return Subject(assigner, name, exempt, condition, reason, scaled, touching, tied)
 
 
 def _colad(criterion, granularity, assigner=None):
