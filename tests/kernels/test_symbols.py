@@ -70,6 +70,7 @@ def objects(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow_kernels  # compiles all kernels for each set
 @pytest.mark.parametrize("name", SETS)
 def test_no_symbol_is_shared_between_the_sets(objects, name):
     found = symbols(objects / f"{name}.o", "--defined-only")
