@@ -52,8 +52,14 @@ def curves() -> Figure:
         ]
         left.plot([steps for steps, *_ in points], means, "o-", color=colour, label=arm, markersize=4)
         right.plot(paid, means, "o-", color=colour, label=arm, markersize=4)
-    for axes, label in ((left, "steps"), (right, "CPU seconds, the teacher's training included")):
+    ticks = (
+        (left, "steps", (300, 600, 1200)),
+        (right, "CPU seconds, the teacher's training included", (30, 60, 125, 250, 500)),
+    )
+    for axes, label, places in ticks:
         axes.set(xlabel=label, xscale="log")
+        axes.set_xticks(places, map(str, places))
+        axes.set_xticks([], minor=True)
         axes.grid(linewidth=0.4)
     left.set_ylabel("AP")
     if left.lines:
