@@ -25,7 +25,8 @@ class Subject:
             at what holds for all methods.
         scaled: the same method for an image `factor` times as large, if it has constants in pixels.
         touching: overlaps of 0 tie in the method, so that a scene without ties has predictions that touch every object.
-        tied: whether another answer is as good on a scene, for a method whose sums can tie where no two numbers do.
+        tied: by law, whether another answer is as good on a scene: for a method whose sums can tie where no two numbers
+            do. The law says nothing there.
 
     Example:
         >>> from labelassign.testing import Subject
@@ -40,7 +41,7 @@ class Subject:
     reason: Callable[[Scene, Assignment], None] | None = None
     scaled: Callable[[Assigner, float], Assigner] | None = None
     touching: bool = False
-    tied: Callable[[Scene], bool] | None = None
+    tied: Mapping[str, Callable[[Scene], bool]] = field(default_factory=dict[str, Callable[[Scene], bool]])
 
     def __post_init__(self) -> None:
         """Fill in the name."""
@@ -103,11 +104,10 @@ def law(body: Callable[[Subject, Scene], None]) -> Callable[[Subject, Scene], No
 
 def known(subject: Subject) -> None:
     """Refuse exemptions from laws that do not exist, or without a reason."""
-    unknown = sorted(set(subject.exempt) - set(LAWS))
+    unknown = sorted({*subject.exempt, *subject.tied} - set(LAWS))
     if unknown:
-        checks.fail(
-            f"Subject {subject.name}", f"names of laws in `exempt`: {sorted(LAWS)}", unknown, "Use one of these."
-        )
+        wanted = f"names of laws in `exempt` and `tied`: {sorted(LAWS)}"
+        checks.fail(f"Subject {subject.name}", wanted, unknown, "Use one of these.")
     silent = sorted(name for name, reason in subject.exempt.items() if not reason)
     if silent:
         checks.fail(f"Subject {subject.name}", "a reason for every exemption", silent, "Say why the law cannot hold.")

@@ -45,7 +45,8 @@ def _entry(name, assigner, **exempt):
     condition, reason = (partial(check, base) for check in _METHODS[type(base)])
     scaled = _larger if hasattr(base, "margin") else None
     touching = isinstance(base, (la.SimOTA, la.DynamicSoftLabel, la.OTA))
-    tied = partial(definitions.paa_tied, assigner) if getattr(base, "shared", "") == "overlap" else None
+    shares = getattr(base, "shared", "") == "overlap"
+    tied = {"permuted_objects": partial(definitions.paa_tied, assigner)} if shares else {}
     return Subject(assigner, name, exempt, condition, reason, scaled, touching, tied)
 
 
@@ -149,7 +150,8 @@ _SCARCE = "all objects of an image compete for its queries"
 def _matcher(name, rule):
     sized = matching.Sized(rule)
     condition, reason, tied = (partial(each, sized) for each in (matching.condition, matching.reason, matching.tied))
-    return Subject(sized, name, {"far_object": _SCARCE}, condition, reason, matching.larger, tied=tied)
+    orders = dict.fromkeys(("permuted_objects", "permuted_priors"), tied)
+    return Subject(sized, name, {"far_object": _SCARCE}, condition, reason, matching.larger, tied=orders)
 
 
 def _rotated(name, assigner, condition, priors_too=False):

@@ -16,9 +16,9 @@ from labelassign.testing.subject import Subject, answer, law
 _untied = lru_cache(maxsize=4)(changes.untied)
 
 
-def _without_ties(subject: Subject, scene: Scene) -> Scene | None:
+def _without_ties(name: str, subject: Subject, scene: Scene) -> Scene | None:
     clear = _untied(scene, subject.touching)
-    return None if subject.tied and subject.tied(clear) else clear
+    return None if name in subject.tied and subject.tied[name](clear) else clear
 
 
 def _renamed(index: Tensor, names: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ _DENSE = ("gt_index", "quality", "cls_target", "cls_weight", "loc_weight")
 @law
 def permuted_objects(subject: Subject, scene: Scene) -> None:
     """Without ties, the order of an image's objects changes nothing but their numbers."""
-    clear = _without_ties(subject, scene)
+    clear = _without_ties("permuted_objects", subject, scene)
     if clear is None:
         return
     shuffled, order = changes.permute_objects(clear, scene.step)
@@ -61,7 +61,7 @@ def permuted_objects(subject: Subject, scene: Scene) -> None:
 @law
 def permuted_priors(subject: Subject, scene: Scene) -> None:
     """Without ties, the order of the priors inside a level changes nothing but their numbers."""
-    clear = _without_ties(subject, scene)
+    clear = _without_ties("permuted_priors", subject, scene)
     if clear is None:
         return
     shuffled, order = changes.permute_priors(clear, scene.step)
