@@ -1,5 +1,7 @@
+import os
 import re
 import sys
+import tempfile
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +28,9 @@ napoleon_custom_sections = [("Ties", "notes_style"), ("Source", "notes_style"), 
 # Every example starts from the same small batch; each public name has a page, so that none sees another's variables.
 doctest_global_setup = (HERE / "example_batch.py").read_text(encoding="utf-8")
 doctest_test_doctest_blocks = "default"
+# Where ultralytics has never run it writes settings when it is imported, and says so among an example's output.
+os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp())
+os.environ.setdefault("YOLO_VERBOSE", "false")
 
 # Where public names live: the face of the package, by the room that defines them, then the modules beside it.
 ROOMS = {
