@@ -7,7 +7,7 @@ from statistics import fmean
 from string import Template
 
 from benchmarks.study import analysis
-from benchmarks.study.analysis import Compared, cost, results, scores
+from benchmarks.study.analysis import Compared, cost, scores
 from benchmarks.study.jobs import HERE, PLAN
 from benchmarks.study.statistics import shown
 
@@ -32,10 +32,10 @@ def figures() -> dict[str, str]:
     """By name: each comparison as FIRST_vs_SECOND; of each arm that has run ap_ARM and s_ARM, CPU seconds in all."""
     found = {"_vs_".join(row.arms): said(row) for row in (*analysis.primaries(), *analysis.exploratory())}
     for arm in PLAN["arms"]:
-        runs = results(arm, PLAN["steps"])
-        paid = [sum(cost(each)[name] for name in ("train", "before")) for each in runs.values()]
-        found[f"ap_{arm}"] = f"{fmean(scores(arm, PLAN['steps']).values()):.1f}" if runs else "?"
-        found[f"s_{arm}"] = f"{fmean(paid):.0f}" if runs else "?"
+        reached = scores(arm, PLAN["steps"])
+        paid = cost(arm, PLAN["steps"]) if reached else {}
+        found[f"ap_{arm}"] = f"{fmean(reached.values()):.1f}" if reached else "?"
+        found[f"s_{arm}"] = f"{paid['train'] + paid['before']:.0f}" if reached else "?"
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,11 +70,14 @@ def _difference(first: str, second: str, steps: int) -> Difference | None:
     return paired(scores(first, steps), scores(second, steps), PLAN["confidence"])
 
 
-def cost(result: Mapping[str, Any]) -> dict[str, float]:
-    """CPU seconds of one run: its training, of that teacher and assignment; and before it, the teacher's training.
+def cost(arm: str, steps: int) -> dict[str, float]:
+    """CPU seconds of an arm: its training, of that teacher and assignment; and before it, the teacher's training.
 
-    A teacher that serves many students is charged to each of them: whoever trains one student pays for one teacher.
+    Those of its first seed, since machines differ and that seed of all arms ran on one. A teacher that serves many
+    students is charged to each of them: whoever trains one student pays for one teacher.
     """
+    runs = results(arm, steps)
+    result = runs[min(runs)]
     spent, teacher = result["cpu_seconds"], result["options"]["teacher"]
     before = 0.0
     if teacher not in (None, "ema", "random"):

@@ -98,7 +98,7 @@ def ap_of(result: dict[str, Any]) -> float:
 
 
 def _job(arm: str, seed: int, steps: int, rate: float, name: str, split: str) -> Job:
-    options = {**PLAN["arms"][arm], "seed": seed, "steps": steps, "rate": rate}
+    options = {"rate": rate, **PLAN["arms"][arm], "seed": seed, "steps": steps}
     teacher, needs = options.get("teacher"), _tried(arm) if split == "test" else []
     if teacher in PLAN["teachers"]["sizes"]:
         options["teacher"] = f"teachers/{teacher}-{seed % len(PLAN['teachers']['seeds'])}"

@@ -39,20 +39,19 @@ def arms() -> str:
     for arm in PLAN["arms"]:
         found, by_seed = results(arm, PLAN["steps"]), scores(arm, PLAN["steps"])
         if found:
-            lines.append([f"`{arm}`", str(len(found)), *_scored(list(by_seed.values()), list(found.values()))])
-    head = ["arm", "seeds", "AP", "sd", "AP50", "positives per object", "CPU s", "of that teacher", "assignment"]
-    return table([*head, "teacher's training"], lines)
+            rate = " ".join(sorted({f"{each['options']['rate']:g}" for each in found.values()}))
+            lines.append([f"`{arm}`", rate, str(len(found)), *_scored(list(by_seed.values()), list(found.values()))])
+            paid = cost(arm, PLAN["steps"])
+            lines[-1] += [f"{paid[name]:.1f}" for name in ("train", "teacher", "assignment", "before")]
+    head = ["arm", "rate", "seeds", "AP", "sd", "AP50", "positives per object"]
+    return table([*head, "CPU s", "of that teacher", "assignment", "teacher's training"], lines)
 
 
 def _scored(aps: list[float], found: list[dict]) -> list[str]:
-    paid = [cost(each) for each in found]
     spread = f"{stdev(aps):.2f}" if len(aps) > 1 else ""
     positives = [row["positives"] for each in found for row in each["rows"][-1:] if "positives" in row]
     fifty = [fmean(v for k, v in each["scores"].items() if k.startswith("AP50")) for each in found]
-    cells = [f"{fmean(aps):.2f}", spread, f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
-    return cells + [
-        f"{fmean(each[name] for each in paid):.1f}" for name in ("train", "teacher", "assignment", "before")
-    ]
+    return [f"{fmean(aps):.2f}", spread, f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
 
 
 def weighted() -> str:
@@ -73,10 +72,9 @@ def compute() -> str:
     lines: list[list[str]] = []
     for arm in PLAN["curve"]["arms"]:
         for steps in sorted({PLAN["steps"], *PLAN["curve"]["steps"]}):
-            found, aps = results(arm, steps), list(scores(arm, steps).values())
-            if found:
-                paid = [cost(each) for each in found.values()]
-                train, before = (fmean(each[name] for each in paid) for name in ("train", "before"))
+            aps = list(scores(arm, steps).values())
+            if aps:
+                train, before = (cost(arm, steps)[name] for name in ("train", "before"))
                 spread = f"{stdev(aps):.2f}" if len(aps) > 1 else ""
                 lines.append([f"`{arm}`", str(steps), str(len(aps)), f"{fmean(aps):.2f}", spread])
                 lines[-1] += [f"{train:.0f}", f"{before:.0f}", f"{train + before:.0f}"]

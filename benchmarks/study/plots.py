@@ -38,19 +38,13 @@ def curves() -> Figure:
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for colour, arm in zip(COLOURS, PLAN["curve"]["arms"], strict=False):
-        points = [
-            (steps, scores(arm, steps), results(arm, steps))
-            for steps in sorted({PLAN["steps"], *PLAN["curve"]["steps"]})
-        ]
+        points = [(steps, scores(arm, steps)) for steps in sorted({PLAN["steps"], *PLAN["curve"]["steps"]})]
         points = [each for each in points if each[1]]
         if not points:
             continue
-        means = [fmean(found.values()) for _, found, _ in points]
-        paid = [
-            fmean(sum(cost(each)[name] for name in ("train", "before")) for each in runs.values())
-            for *_, runs in points
-        ]
-        left.plot([steps for steps, *_ in points], means, "o-", color=colour, label=arm, markersize=4)
+        means = [fmean(found.values()) for _, found in points]
+        paid = [sum(cost(arm, steps)[name] for name in ("train", "before")) for steps, _ in points]
+        left.plot([steps for steps, _ in points], means, "o-", color=colour, label=arm, markersize=4)
         right.plot(paid, means, "o-", color=colour, label=arm, markersize=4)
     ticks = (
         (left, "steps", (300, 600, 1200)),
