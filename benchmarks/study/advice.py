@@ -29,13 +29,21 @@ def parts(arm: str) -> tuple[str, ...]:
 
 
 def figures() -> dict[str, str]:
-    """By name: each comparison as FIRST_vs_SECOND; of each arm that has run ap_ARM and s_ARM, CPU seconds in all."""
-    found = {"_vs_".join(row.arms): said(row) for row in (*analysis.primaries(), *analysis.exploratory())}
+    """By name: comparisons as FIRST_vs_SECOND, in short as d_FIRST_vs_SECOND; ap_ARM_STEPS, s_ARM_STEPS, t_ARM_STEPS.
+
+    The last two are CPU seconds, of the run alone and with what its teacher took; a figure that is not known is "?".
+    """
+    found: dict[str, str] = {}
+    for row in (*analysis.primaries(), *analysis.exploratory()):
+        name = "_vs_".join(row.arms)
+        found |= {name: said(row), f"d_{name}": "?" if row.found is None else f"{row.found.mean:+.1f}"}
     for arm in PLAN["arms"]:
-        reached = scores(arm, PLAN["steps"])
-        paid = cost(arm, PLAN["steps"]) if reached else {}
-        found[f"ap_{arm}"] = f"{fmean(reached.values()):.1f}" if reached else "?"
-        found[f"s_{arm}"] = f"{paid['train'] + paid['before']:.0f}" if reached else "?"
+        for steps in (PLAN["steps"], *PLAN["curve"]["steps"]):
+            reached = scores(arm, steps)
+            paid = cost(arm, steps) if reached else {}
+            figures = (fmean(reached.values()), paid["train"], paid["train"] + paid["before"]) if reached else ()
+            texts = (f"{value:.{digits}f}" for value, digits in zip(figures, (1, 0, 0), strict=False))
+            found |= {f"{kind}_{arm}_{steps}": next(texts, "?") for kind in ("ap", "s", "t")}
     return found
 
 

@@ -37,10 +37,9 @@ def arms() -> str:
     """Scores and times of every arm on the plan's schedule."""
     lines: list[list[str]] = []
     for arm in PLAN["arms"]:
-        found, by_seed = results(arm, PLAN["steps"]), scores(arm, PLAN["steps"])
+        found, aps = list(results(arm, PLAN["steps"]).values()), list(scores(arm, PLAN["steps"]).values())
         if found:
-            rate = " ".join(sorted({f"{each['options']['rate']:g}" for each in found.values()}))
-            lines.append([f"`{arm}`", rate, str(len(found)), *_scored(list(by_seed.values()), list(found.values()))])
+            lines.append([f"`{arm}`", rates(arm), str(len(found)), *_scored(aps, found)])
             paid = cost(arm, PLAN["steps"])
             lines[-1] += [f"{paid[name]:.1f}" for name in ("train", "teacher", "assignment", "before")]
     head = ["arm", "rate", "seeds", "AP", "sd", "AP50", "positives per object"]
@@ -54,15 +53,21 @@ def _scored(aps: list[float], found: list[dict]) -> list[str]:
     return [f"{fmean(aps):.2f}", spread, f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
 
 
+def rates(arm: str) -> str:
+    """The learning rate of an arm's runs; were there several, all of them."""
+    return " ".join(sorted({f"{each['options']['rate']:g}" for each in results(arm, PLAN["steps"]).values()}))
+
+
 def weighted() -> str:
     """PAA and LAD with both weightings of the box loss: published comparisons changed both at once."""
-    head = ["AP", "positives weighted by overlap", "all alike", "seeds"]
+    head = ["AP", "rate", "positives weighted by overlap", "all alike", "seeds"]
     lines: list[list[str]] = []
-    for arm in ("paa", "lad_large"):
-        both = [scores(name, PLAN["steps"]) for name in (arm, f"{arm}_num_pos")]
+    for arm, alike in PLAN["weighted"]:
+        both = [scores(name, PLAN["steps"]) for name in (arm, alike)]
         seeds = sorted(set(both[0]) & set(both[1]))
         if seeds:
-            lines.append([f"`{arm}`", *(f"{fmean(found[seed] for seed in seeds):.2f}" for found in both)])
+            lines.append([f"`{arm}`", rates(alike)])
+            lines[-1] += [f"{fmean(found[seed] for seed in seeds):.2f}" for found in both]
             lines[-1].append(str(len(seeds)))
     return table(head, lines)
 
