@@ -39,12 +39,17 @@ def figures() -> dict[str, str]:
         found |= {name: said(row), f"d_{name}": "?" if row.found is None else f"{row.found.mean:+.1f}"}
     for arm in PLAN["arms"]:
         for steps in (PLAN["steps"], *PLAN["curve"]["steps"]):
-            reached = scores(arm, steps)
-            paid = cost(arm, steps) if reached else {}
-            figures = (fmean(reached.values()), paid["train"], paid["train"] + paid["before"]) if reached else ()
-            texts = (f"{value:.{digits}f}" for value, digits in zip(figures, (1, 0, 0), strict=False))
-            found |= {f"{kind}_{arm}_{steps}": next(texts, "?") for kind in ("ap", "s", "t")}
+            names = [f"{kind}_{arm}_{steps}" for kind in ("ap", "s", "t")]
+            found |= zip(names, _reached(arm, steps), strict=True)
     return found
+
+
+def _reached(arm: str, steps: int) -> tuple[str, str, str]:
+    aps = scores(arm, steps).values()
+    if not aps:
+        return "?", "?", "?"
+    paid = cost(arm, steps)
+    return f"{fmean(aps):.1f}", f"{paid['train']:.0f}", f"{paid['train'] + paid['before']:.0f}"
 
 
 def write(docs: Path) -> Path:

@@ -128,7 +128,7 @@ def write(docs: Path) -> Path:
     text = Template((HERE / "template.md").read_text("utf-8")).substitute(
         state=state,
         steps=PLAN["steps"],
-        changes="Nothing of it was changed." if not changes else "Changed since: " + " ".join(changes),
+        changes="Nothing of it was changed." if not changes else "Changed since:\n\n" + "\n".join(f"- {each}" for each in changes),
         wording="The form of words: *" + " ".join(PLAN["wording"].split()) + "*",
         primaries=comparisons(named),
         exploratory=comparisons(others),
