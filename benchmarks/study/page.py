@@ -123,12 +123,12 @@ def write(docs: Path) -> Path:
     jobs = every()
     done, left = sum(job.done for job in jobs), sum(not job.done for job in jobs)
     state = f"{done} of {done + left} runs are done." + (" **The study is not finished.**" if left else "")
-    changes = PLAN["changes"]
+    changes = "Changed since:\n\n" + "\n".join(f"- {each}" for each in PLAN["changes"])
     kept, same = cached()
     text = Template((HERE / "template.md").read_text("utf-8")).substitute(
         state=state,
         steps=PLAN["steps"],
-        changes="Nothing of it was changed." if not changes else "Changed since:\n\n" + "\n".join(f"- {each}" for each in changes),
+        changes=changes,
         wording="The form of words: *" + " ".join(PLAN["wording"].split()) + "*",
         primaries=comparisons(named),
         exploratory=comparisons(others),
