@@ -15,7 +15,7 @@ from benchmarks.study.statistics import shown
 def said(row: Compared) -> str:
     """A comparison in words, with where its results lie."""
     found, (first, second) = row.found, row.arms
-    if found is None or found.n < row.planned:
+    if not row.complete or found is None:
         return f"not known yet ({row.verdict})"
     p = "exploratory" if row.corrected is None else f"corrected p {shown(row.corrected)}: {row.verdict}"
     files = ", ".join(f"`{arm}-*.json`" for each in (first, second) for arm in parts(each))
@@ -36,7 +36,7 @@ def figures() -> dict[str, str]:
     found: dict[str, str] = {}
     for row in (*analysis.primaries(), *analysis.exploratory()):
         name = "_vs_".join(row.arms)
-        found |= {name: said(row), f"d_{name}": "?" if row.found is None else f"{row.found.mean:+.1f}"}
+        found |= {name: said(row), f"d_{name}": f"{row.found.mean:+.1f}" if row.complete and row.found else "?"}
     for arm in PLAN["arms"]:
         for steps in (PLAN["steps"], *PLAN["curve"]["steps"]):
             names = [f"{kind}_{arm}_{steps}" for kind in ("ap", "s", "t")]

@@ -36,6 +36,11 @@ class Compared:
     corrected: float | None = None
 
     @property
+    def complete(self) -> bool:
+        """Whether all seeds have run."""
+        return self.found is not None and self.found.n >= self.planned
+
+    @property
     def verdict(self) -> str:
         """What may be said of it."""
         if self.found is None or self.found.n < self.planned:

@@ -189,4 +189,8 @@ def test_advice_quotes_figures_only_when_all_seeds_have_run(folder):
     assert "**+3.0 AP** (+3.0 … +3.0, same sign in 12 of 12 seeds" in known["lad_large_vs_paa"]
     assert "a difference" in known["lad_large_vs_paa"]
     assert "`lad_large-*.json`, `paa-*.json`" in known["lad_large_vs_paa"]
-    assert known["s_lad_large"] == "120"  # of the teacher, too
+    assert known["d_lad_large_vs_paa"] == "+3.0"
+    assert (known["s_lad_large_600"], known["t_lad_large_600"]) == ("60", "120")  # with what the teacher took
+    assert (known["ap_solad_1200"], known["d_soft_vs_paa"]) == ("?", "?")
+    finish(jobs.run("soft", 0, 600))
+    assert advice.figures()["d_soft_vs_paa"] == "?"  # one seed is no result
