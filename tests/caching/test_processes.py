@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from itertools import count
 
 import pytest
 import torch
@@ -131,7 +132,7 @@ def test_workers_of_a_data_loader_share_the_cache(tmp_path, want, context):
 
 def write_until_killed(folder, first, answer, told):
     cache = Cache(folder, LAD, "teacher")
-    for number in range(first, first + 1000):
+    for number in count(first):
         cache(names(number), PRIORS, GT, lambda: answer)
         os.write(told, b".")
 
