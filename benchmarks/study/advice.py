@@ -14,8 +14,8 @@ from benchmarks.study.statistics import shown
 
 def said(row: Compared) -> str:
     """A comparison in words, with where its results lie."""
-    found, (first, second) = row.found, row.arms
-    if not row.complete or found is None:
+    found, (first, second) = row.known, row.arms
+    if found is None:
         return f"not known yet ({row.verdict})"
     p = "exploratory" if row.corrected is None else f"corrected p {shown(row.corrected)}: {row.verdict}"
     files = ", ".join(f"`{arm}-*.json`" for each in (first, second) for arm in parts(each))
@@ -36,9 +36,9 @@ def figures() -> dict[str, str]:
     found: dict[str, str] = {}
     for row in (*analysis.primaries(), *analysis.exploratory()):
         name = "_vs_".join(row.arms)
-        found |= {name: said(row), f"d_{name}": f"{row.found.mean:+.1f}" if row.complete and row.found else "?"}
+        found |= {name: said(row), f"d_{name}": f"{row.known.mean:+.1f}" if row.known else "?"}
     for arm in PLAN["arms"]:
-        for steps in (PLAN["steps"], *PLAN["curve"]["steps"]):
+        for steps in analysis.SCHEDULES:
             names = [f"{kind}_{arm}_{steps}" for kind in ("ap", "s", "t")]
             found |= zip(names, _reached(arm, steps), strict=True)
     return found

@@ -10,6 +10,8 @@ from benchmarks.study import jobs
 from benchmarks.study.jobs import PLAN, Job, ap_of
 from benchmarks.study.statistics import Difference, holm, paired
 
+SCHEDULES: list[int] = sorted({PLAN["steps"], *PLAN["curve"]["steps"]})
+
 
 def results(arm: str, steps: int) -> dict[int, dict[str, Any]]:
     """What has run of an arm, by seed."""
@@ -36,18 +38,18 @@ class Compared:
     corrected: float | None = None
 
     @property
-    def complete(self) -> bool:
-        """Whether all seeds have run."""
-        return self.found is not None and self.found.n >= self.planned
+    def known(self) -> Difference | None:
+        """What was found, once all seeds have run."""
+        return self.found if self.found is not None and self.found.n >= self.planned else None
 
     @property
     def verdict(self) -> str:
         """What may be said of it."""
-        if self.found is None or self.found.n < self.planned:
+        if self.known is None:
             return f"{0 if self.found is None else self.found.n} of {self.planned} seeds have run"
         if self.corrected is None:
             return "exploratory"
-        apart = self.corrected < 0.05 and (self.found.low > 0 or self.found.high < 0)
+        apart = self.corrected < 0.05 and (self.known.low > 0 or self.known.high < 0)
         return "a difference" if apart else "not resolved at this scale"
 
 

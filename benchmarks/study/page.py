@@ -47,10 +47,13 @@ def arms() -> str:
 
 
 def _scored(aps: list[float], found: list[dict]) -> list[str]:
-    spread = f"{stdev(aps):.2f}" if len(aps) > 1 else ""
     positives = [row["positives"] for each in found for row in each["rows"][-1:] if "positives" in row]
     fifty = [fmean(v for k, v in each["scores"].items() if k.startswith("AP50")) for each in found]
-    return [f"{fmean(aps):.2f}", spread, f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
+    return [*_spread(aps), f"{fmean(fifty):.1f}", f"{fmean(positives):.1f}" if positives else ""]
+
+
+def _spread(aps: list[float]) -> list[str]:
+    return [f"{fmean(aps):.2f}", f"{stdev(aps):.2f}" if len(aps) > 1 else ""]
 
 
 def rates(arm: str) -> str:
@@ -76,12 +79,11 @@ def compute() -> str:
     """The learning curves in numbers."""
     lines: list[list[str]] = []
     for arm in PLAN["curve"]["arms"]:
-        for steps in sorted({PLAN["steps"], *PLAN["curve"]["steps"]}):
+        for steps in analysis.SCHEDULES:
             aps = list(scores(arm, steps).values())
             if aps:
                 train, before = (cost(arm, steps)[name] for name in ("train", "before"))
-                spread = f"{stdev(aps):.2f}" if len(aps) > 1 else ""
-                lines.append([f"`{arm}`", str(steps), str(len(aps)), f"{fmean(aps):.2f}", spread])
+                lines.append([f"`{arm}`", str(steps), str(len(aps)), *_spread(aps)])
                 lines[-1] += [f"{train:.0f}", f"{before:.0f}", f"{train + before:.0f}"]
     return table(["arm", "steps", "seeds", "AP", "sd", "CPU s", "teacher's training", "both"], lines)
 
@@ -90,13 +92,8 @@ def taught() -> str:
     """The teachers."""
     rows = [(job.name.removeprefix("teachers/"), job.result()) for job in teachers() if job.done]
     lines = [
-        [
-            f"`{name}`",
-            f"{found['parameters']:,}",
-            f"{found['scores']['AP']:.2f}",
-            f"{found['cpu_seconds']['train']:.0f}",
-        ]
-        for name, found in rows
+        [f"`{name}`", f"{run['parameters']:,}", f"{run['scores']['AP']:.2f}", f"{run['cpu_seconds']['train']:.0f}"]
+        for name, run in rows
     ]
     return table(["teacher", "parameters", "AP", "CPU s"], lines)
 

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from matplotlib.figure import Figure
 
-from benchmarks.study.analysis import Compared, cost, results, scores
+from benchmarks.study.analysis import SCHEDULES, Compared, cost, results, scores
 from benchmarks.study.jobs import PLAN
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -38,7 +38,7 @@ def curves() -> Figure:
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     for colour, arm in zip(COLOURS, PLAN["curve"]["arms"], strict=False):
-        points = [(steps, scores(arm, steps)) for steps in sorted({PLAN["steps"], *PLAN["curve"]["steps"]})]
+        points = [(steps, scores(arm, steps)) for steps in SCHEDULES]
         points = [each for each in points if each[1]]
         if not points:
             continue

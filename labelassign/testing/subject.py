@@ -103,7 +103,7 @@ def law(body: Callable[[Subject, Scene], None]) -> Callable[[Subject, Scene], No
 
 
 def known(subject: Subject) -> None:
-    """Refuse exemptions from laws that do not exist, or without a reason."""
+    """Refuse names of laws that do not exist, and exemptions without a reason."""
     unknown = sorted({*subject.exempt, *subject.tied} - set(LAWS))
     if unknown:
         wanted = f"names of laws in `exempt` and `tied`: {sorted(LAWS)}"

@@ -81,4 +81,5 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_weights(tmp_path)
         # what the killed run kept serves another run, and is right
         served = run(tmp_path / "served" / str(number), cache / str(number), **options)
         for ended in (load_state(killed / str(number) / "state.pt"), served):
-            assert all(ended["networks"][0][name].equal(value) for name, value in whole["networks"][0].items())
+            for a, b in zip(whole["networks"], ended["networks"], strict=True):
+                assert all(a[name].equal(b[name]) for name in a)
